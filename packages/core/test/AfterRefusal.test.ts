@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, TestClock } from "effect"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { callIdKey as key, identified } from "../src/calls/Calls.js"
 
 const start = (script: ScriptedConnector.ScriptedConnector, afterRefusal: "resend" | "safe") =>
@@ -128,20 +128,19 @@ describe("a call that the server asks to come later", () => {
 })
 
 describe("a call without end that the server asks to come later again and again", () => {
-  it.scoped("[R6] is told so when it has waited for as long as it may", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* start(script, "resend")
-      const error = new RequestError({ fate: "rejected", reason: "rateLimited", message: "no", retryAfter: 14_000 })
-      script.respond = (method) => method === "tools/call" ? { answer: "error", error } : undefined
-      const call = yield* Effect.fork(
-        Effect.either(backend.callTool({ name: "pay" }, { defaultTimeout: Number.POSITIVE_INFINITY }))
-      )
-      yield* TestClock.adjust(41_999)
-      expect(call.unsafePoll()).toBeNull()
-      yield* TestClock.adjust(1)
-      expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "BackendUnavailable" } })
-    }))
+  test.scoped("[R6] is told so when it has waited for as long as it may", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* start(script, "resend")
+    const error = new RequestError({ fate: "rejected", reason: "rateLimited", message: "no", retryAfter: 14_000 })
+    script.respond = (method) => method === "tools/call" ? { answer: "error", error } : undefined
+    const call = yield* Effect.fork(
+      Effect.either(backend.callTool({ name: "pay" }, { defaultTimeout: Number.POSITIVE_INFINITY }))
+    )
+    yield* TestClock.adjust(41_999)
+    expect(call.unsafePoll()).toBeNull()
+    yield* TestClock.adjust(1)
+    expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "BackendUnavailable" } })
+  })
 })
 
 describe("a call that something else than the server refuses", () => {
@@ -178,19 +177,18 @@ describe("a call that something else than the server refuses", () => {
       })
   )
 
-  it.scoped("[R12:virtual] is not meant where its session was forgotten: only refusals beside lists that are given count", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* start(script, "resend")
-      const refusal = new RequestError({ ...gone, fate: "rejected", ifSessionLost: "rejected" })
-      let beside = 2
-      script.respond = (method, _, { id }) =>
-        id === 0 || (method === "tools/call" && beside-- > 0) ? { answer: "error", error: refusal } : undefined
-      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
-      yield* TestClock.adjust("20 seconds")
-      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
-      expect(script.connections).toHaveLength(2)
-    }))
+  test.scoped("[R12:virtual] is not meant where its session was forgotten: only refusals beside lists that are given count", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* start(script, "resend")
+    const refusal = new RequestError({ ...gone, fate: "rejected", ifSessionLost: "rejected" })
+    let beside = 2
+    script.respond = (method, _, { id }) =>
+      id === 0 || (method === "tools/call" && beside-- > 0) ? { answer: "error", error: refusal } : undefined
+    const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
+    yield* TestClock.adjust("20 seconds")
+    expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
+    expect(script.connections).toHaveLength(2)
+  })
 })
 
 describe("the id of a call", () => {

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Logger, LogLevel, TestClock } from "effect"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { startBackend } from "../src/backend/start.js"
 import { runUntilIdle, watched } from "./support/Watched.js"
 
@@ -93,21 +93,20 @@ describe("what others gave us throws", () => {
     }).pipe(Effect.provideService(Telemetry.Current, telemetry), Effect.provide(layer))
   })
 
-  it.scoped("[L19:virtual] a connection whose getters throw: each command is answered", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { backend } = yield* watched(script, { keepalive: { interval: "1 minute" } })
-      yield* runUntilIdle
-      const connect = script.connect
-      Object.assign(script, {
-        connect: (options: Parameters<typeof connect>[0]) =>
-          Effect.map(connect(options), (connection) => Object.defineProperty(connection, "stateful", { get: broken }))
-      })
-      const running = yield* Effect.fork(Effect.exit(backend.reconnect))
-      yield* runUntilIdle
-      yield* Fiber.join(running)
-      const disable = yield* Effect.fork(backend.disable)
-      yield* runUntilIdle
-      expect(disable.unsafePoll()).toEqual(Exit.void)
-    }))
+  test.scoped("[L19:virtual] a connection whose getters throw: each command is answered", function*() {
+    const script = ScriptedConnector.make()
+    const { backend } = yield* watched(script, { keepalive: { interval: "1 minute" } })
+    yield* runUntilIdle
+    const connect = script.connect
+    Object.assign(script, {
+      connect: (options: Parameters<typeof connect>[0]) =>
+        Effect.map(connect(options), (connection) => Object.defineProperty(connection, "stateful", { get: broken }))
+    })
+    const running = yield* Effect.fork(Effect.exit(backend.reconnect))
+    yield* runUntilIdle
+    yield* Fiber.join(running)
+    const disable = yield* Effect.fork(backend.disable)
+    yield* runUntilIdle
+    expect(disable.unsafePoll()).toEqual(Exit.void)
+  })
 })

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import {
   Backend,
   ConnectError,
@@ -11,6 +10,7 @@ import {
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Stream, TestClock } from "effect"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 const broken = (): never => {
@@ -87,50 +87,47 @@ describe("a connector that", () => {
     }
   }
   for (const [way, bend] of Object.entries(ways)) {
-    it.scoped(`[L19:virtual] ${way}: the attempt fails, each command is answered, and the next attempt may succeed`, () =>
-      Effect.gen(function*() {
-        if (way.startsWith("can neither")) mayLeave("connections", "timers")
-        const { script, state } = bent(bend)
-        const { backend } = yield* watched(script, { reconnect: { maxAttempts: 1000 } })
-        const exit = yield* ended(backend.reconnect)
-        expect(failure(exit)).toMatchObject({ _tag: "ConnectError", backend: "one", permanent: false })
-        const status = yield* backend.status
-        expect(["Reconnecting", "Connecting"]).toContain(status.state)
-        expect(status.lastError).toMatch(/./)
-        const call = yield* ended(backend.callTool({ name: "echo" }))
-        expect(failure(call)).toMatchObject({ _tag: "BackendUnavailable" })
-        state.bent = false
-        yield* TestClock.adjust("2 minutes")
-        yield* obeys(backend)
-      }))
+    test.scoped(`[L19:virtual] ${way}: the attempt fails, each command is answered, and the next attempt may succeed`, function*() {
+      if (way.startsWith("can neither")) mayLeave("connections", "timers")
+      const { script, state } = bent(bend)
+      const { backend } = yield* watched(script, { reconnect: { maxAttempts: 1000 } })
+      const exit = yield* ended(backend.reconnect)
+      expect(failure(exit)).toMatchObject({ _tag: "ConnectError", backend: "one", permanent: false })
+      const status = yield* backend.status
+      expect(["Reconnecting", "Connecting"]).toContain(status.state)
+      expect(status.lastError).toMatch(/./)
+      const call = yield* ended(backend.callTool({ name: "echo" }))
+      expect(failure(call)).toMatchObject({ _tag: "BackendUnavailable" })
+      state.bent = false
+      yield* TestClock.adjust("2 minutes")
+      yield* obeys(backend)
+    })
   }
 
-  it.scoped("[L19:virtual] cannot say what takes so long: the error says that it took too long", () =>
-    Effect.gen(function*() {
-      const { script } = bent(ways["cannot say what takes so long"]!)
-      const { backend } = yield* watched(script, { timeouts: { connect: 1000 } })
-      yield* TestClock.adjust(1000)
-      expect((yield* backend.status).lastError).toBe("no connection within 1000 ms (timeouts.connect)")
-    }))
+  test.scoped("[L19:virtual] cannot say what takes so long: the error says that it took too long", function*() {
+    const { script } = bent(ways["cannot say what takes so long"]!)
+    const { backend } = yield* watched(script, { timeouts: { connect: 1000 } })
+    yield* TestClock.adjust(1000)
+    expect((yield* backend.status).lastError).toBe("no connection within 1000 ms (timeouts.connect)")
+  })
 
-  it.scoped("[L19:virtual] tells of nothing: a report or a notification that is none is dropped, and throws nothing at the connector", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { backend } = yield* watched(script)
-      yield* runUntilIdle
-      const heard: Array<unknown> = []
-      yield* Effect.forkScoped(Stream.runForEach(backend.notifications, (one) => Effect.sync(() => heard.push(one))))
-      yield* runUntilIdle
-      for (const nothing of [undefined, null, "notification"]) {
-        script.current.options.report({ _tag: "Notification", notification: nothing as never })
-      }
-      for (const nothing of [undefined, "report", {}, { _tag: "Hearing" }, { _tag: "Usage" }, { _tag: "Other" }]) {
-        script.current.options.report(nothing as never)
-      }
-      yield* runUntilIdle
-      expect(heard).toEqual([])
-      yield* obeys(backend)
-    }))
+  test.scoped("[L19:virtual] tells of nothing: a report or a notification that is none is dropped, and throws nothing at the connector", function*() {
+    const script = ScriptedConnector.make()
+    const { backend } = yield* watched(script)
+    yield* runUntilIdle
+    const heard: Array<unknown> = []
+    yield* Effect.forkScoped(Stream.runForEach(backend.notifications, (one) => Effect.sync(() => heard.push(one))))
+    yield* runUntilIdle
+    for (const nothing of [undefined, null, "notification"]) {
+      script.current.options.report({ _tag: "Notification", notification: nothing as never })
+    }
+    for (const nothing of [undefined, "report", {}, { _tag: "Hearing" }, { _tag: "Usage" }, { _tag: "Other" }]) {
+      script.current.options.report(nothing as never)
+    }
+    yield* runUntilIdle
+    expect(heard).toEqual([])
+    yield* obeys(backend)
+  })
 })
 
 describe("a loss that is none", () => {
@@ -167,35 +164,33 @@ describe("a loss that is none", () => {
 })
 
 describe("a connection whose requests", () => {
-  it.scoped("[L19:virtual, C7] die as a session is asked again for what it kept: it is connected all the same", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { backend } = yield* watched(script)
-      yield* runUntilIdle
-      yield* backend.setLoggingLevel("debug")
-      yield* backend.subscribeResource("file:///readme")
-      script.respond = (method) => /setLevel|subscribe/.test(method) ? { answer: "die" } : undefined
-      yield* obeys(backend)
-      script.respond = (method) => /setLevel|subscribe/.test(method) ? { answer: "stuck" } : undefined
-      const { backend: other } = yield* watched(script, { timeouts: { request: 1000 } })
-      yield* runUntilIdle
-      yield* obeys(other)
-    }))
+  test.scoped("[L19:virtual, C7] die as a session is asked again for what it kept: it is connected all the same", function*() {
+    const script = ScriptedConnector.make()
+    const { backend } = yield* watched(script)
+    yield* runUntilIdle
+    yield* backend.setLoggingLevel("debug")
+    yield* backend.subscribeResource("file:///readme")
+    script.respond = (method) => /setLevel|subscribe/.test(method) ? { answer: "die" } : undefined
+    yield* obeys(backend)
+    script.respond = (method) => /setLevel|subscribe/.test(method) ? { answer: "stuck" } : undefined
+    const { backend: other } = yield* watched(script, { timeouts: { request: 1000 } })
+    yield* runUntilIdle
+    yield* obeys(other)
+  })
 
-  it.scoped("[L19:virtual, P3] never end as the lists are read: they are read again when their time is up", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      script.respond = (method) => method === "tools/list" ? { answer: "stuck" } : undefined
-      const { backend } = yield* watched(script)
-      yield* TestClock.adjust("1 minute")
-      // It answers the probe that follows.
-      expect(script.ledger.sent("ping")).toHaveLength(1)
-      expect((yield* backend.status).failures).toBe(0)
-      script.respond = undefined
-      yield* TestClock.adjust("2 seconds")
-      expect((yield* backend.catalog)?.tools).toHaveLength(1)
-      yield* obeys(backend)
-    }))
+  test.scoped("[L19:virtual, P3] never end as the lists are read: they are read again when their time is up", function*() {
+    const script = ScriptedConnector.make()
+    script.respond = (method) => method === "tools/list" ? { answer: "stuck" } : undefined
+    const { backend } = yield* watched(script)
+    yield* TestClock.adjust("1 minute")
+    // It answers the probe that follows.
+    expect(script.ledger.sent("ping")).toHaveLength(1)
+    expect((yield* backend.status).failures).toBe(0)
+    script.respond = undefined
+    yield* TestClock.adjust("2 seconds")
+    expect((yield* backend.catalog)?.tools).toHaveLength(1)
+    yield* obeys(backend)
+  })
 })
 
 describe("onConnected", () => {
@@ -208,22 +203,21 @@ describe("onConnected", () => {
     "can neither end nor be interrupted": () => Effect.uninterruptible(Effect.never)
   }
   for (const [way, run] of Object.entries(ways)) {
-    it.scoped(`[L19:virtual, C11] ${way}: the attempt fails and names it, and the next may succeed`, () =>
-      Effect.gen(function*() {
-        if (way.startsWith("can neither")) mayLeave("timers")
-        let bend = true
-        const script = ScriptedConnector.make()
-        const { backend } = yield* watched(script, {
-          onConnected: () => bend ? run() as Effect.Effect<void> : Effect.void,
-          reconnect: { maxAttempts: 1000 }
-        })
-        const error = failure(yield* ended(backend.reconnect))
-        expect(error).toMatchObject({ _tag: "ConnectError", reason: way.startsWith("can") ? "timeout" : "onConnected" })
-        bend = false
-        yield* TestClock.adjust("2 minutes")
-        yield* obeys(backend)
-        expect(script.ledger.opened.length - script.ledger.closed.length).toBe(1)
-      }))
+    test.scoped(`[L19:virtual, C11] ${way}: the attempt fails and names it, and the next may succeed`, function*() {
+      if (way.startsWith("can neither")) mayLeave("timers")
+      let bend = true
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script, {
+        onConnected: () => bend ? run() as Effect.Effect<void> : Effect.void,
+        reconnect: { maxAttempts: 1000 }
+      })
+      const error = failure(yield* ended(backend.reconnect))
+      expect(error).toMatchObject({ _tag: "ConnectError", reason: way.startsWith("can") ? "timeout" : "onConnected" })
+      bend = false
+      yield* TestClock.adjust("2 minutes")
+      yield* obeys(backend)
+      expect(script.ledger.opened.length - script.ledger.closed.length).toBe(1)
+    })
   }
 })
 
@@ -262,27 +256,26 @@ describe("telemetry", () => {
 })
 
 describe("a fleet", () => {
-  it.scoped("[L19:virtual] one backend whose connector is broken in every way: the others work, and it can be replaced", () =>
-    Effect.gen(function*() {
-      const junk = [
-        () => undefined,
-        () => Effect.fail(undefined),
-        () => Effect.die(unspeakable),
-        () => Effect.succeed({}),
-        broken
-      ]
-      let times = 0
-      const { script } = bent(() => junk[times++ % junk.length]!())
-      const good = ScriptedConnector.make()
-      const backends = { bad: { connector: script }, good: { connector: good } }
-      const fleet = yield* Fleet.make({ backends, defaults: { keepalive: { method: "none" } } })
-      yield* TestClock.adjust("1 minute")
-      yield* fleet.callTool({ name: "good__echo" })
-      expect(times).toBeGreaterThan(4)
-      expect((yield* fleet.status)["bad"]?.state).toBe("Dormant")
-      const applying = yield* ended(fleet.apply({ good: backends.good, bad: { connector: ScriptedConnector.make() } }))
-      expect(applying).toMatchObject({ _tag: "Success", value: { replaced: ["bad"] } })
-      yield* TestClock.adjust("1 second")
-      yield* fleet.callTool({ name: "bad__echo" })
-    }))
+  test.scoped("[L19:virtual] one backend whose connector is broken in every way: the others work, and it can be replaced", function*() {
+    const junk = [
+      () => undefined,
+      () => Effect.fail(undefined),
+      () => Effect.die(unspeakable),
+      () => Effect.succeed({}),
+      broken
+    ]
+    let times = 0
+    const { script } = bent(() => junk[times++ % junk.length]!())
+    const good = ScriptedConnector.make()
+    const backends = { bad: { connector: script }, good: { connector: good } }
+    const fleet = yield* Fleet.make({ backends, defaults: { keepalive: { method: "none" } } })
+    yield* TestClock.adjust("1 minute")
+    yield* fleet.callTool({ name: "good__echo" })
+    expect(times).toBeGreaterThan(4)
+    expect((yield* fleet.status)["bad"]?.state).toBe("Dormant")
+    const applying = yield* ended(fleet.apply({ good: backends.good, bad: { connector: ScriptedConnector.make() } }))
+    expect(applying).toMatchObject({ _tag: "Success", value: { replaced: ["bad"] } })
+    yield* TestClock.adjust("1 second")
+    yield* fleet.callTool({ name: "bad__echo" })
+  })
 })

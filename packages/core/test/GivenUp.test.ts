@@ -1,10 +1,10 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError, type RequestOptions, Sending, Telemetry } from "@mcp-lifeline/core"
 import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Deferred, Effect, Fiber, FiberId, Option, Runtime, TestClock } from "effect"
 import { constVoid } from "effect/Function"
 import { asked, sending } from "../../testing/test/support/asked.js"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 
 const second = 1000
 
@@ -69,176 +69,168 @@ describe.each(doors)("calls that their callers give up (%s)", (_, call) => {
       return { backend, script }
     })
 
-  it.scoped("[H9:virtual] after 2 s of silence a probe is sent at once, and sooner none", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({ keepalive: { method: "none" } })
-      hangTools(script)
-      for (const [patience, expected] of [[1999, []], [2000, [10_000 + 1999 + 2000]]] as const) {
-        const calling = yield* Effect.fork(call(backend, patience))
-        yield* TestClock.adjust(patience)
-        expect(yield* Fiber.join(calling)).toBe(false)
-        yield* TestClock.adjust(0)
-        expect(pings(script)).toEqual(expected)
-      }
-      expect(yield* backend.status).toMatchObject({
-        generation: 1,
-        healthScore: 1,
-        failures: 0,
-        inFlight: 0,
-        calls: { givenUp: 2 }
-      })
-    }))
+  test.scoped("[H9:virtual] after 2 s of silence a probe is sent at once, and sooner none", function*() {
+    const { backend, script } = yield* start({ keepalive: { method: "none" } })
+    hangTools(script)
+    for (const [patience, expected] of [[1999, []], [2000, [10_000 + 1999 + 2000]]] as const) {
+      const calling = yield* Effect.fork(call(backend, patience))
+      yield* TestClock.adjust(patience)
+      expect(yield* Fiber.join(calling)).toBe(false)
+      yield* TestClock.adjust(0)
+      expect(pings(script)).toEqual(expected)
+    }
+    expect(yield* backend.status).toMatchObject({
+      generation: 1,
+      healthScore: 1,
+      failures: 0,
+      inFlight: 0,
+      calls: { givenUp: 2 }
+    })
+  })
 
   for (const patience of [3, 15, 60]) {
-    it.scoped(`[H9:virtual] a caller who gives up after ${patience} s each time has a good call within 60 s of the first`, () =>
-      Effect.gen(function*() {
-        const { backend, script } = yield* start({ keepalive: { method: "none" } })
-        hang(script)
-        let isAnswered = yield* Effect.zipLeft(
-          Effect.fork(call(backend, patience * second)),
-          TestClock.adjust(patience * second)
-        ).pipe(Effect.flatMap(Fiber.join))
-        const firstGivenUp = yield* Clock.currentTimeMillis
-        const waited = Effect.map(Clock.currentTimeMillis, (now) => now - firstGivenUp)
-        while (!isAnswered && (yield* waited) < 60 * second) {
-          const calling = yield* Effect.fork(call(backend, patience * second))
-          for (let seconds = 0; seconds < patience && calling.unsafePoll() === null; seconds++) {
-            yield* TestClock.adjust(second)
-          }
-          isAnswered = yield* Fiber.join(calling)
+    test.scoped(`[H9:virtual] a caller who gives up after ${patience} s each time has a good call within 60 s of the first`, function*() {
+      const { backend, script } = yield* start({ keepalive: { method: "none" } })
+      hang(script)
+      let isAnswered = yield* Effect.zipLeft(
+        Effect.fork(call(backend, patience * second)),
+        TestClock.adjust(patience * second)
+      ).pipe(Effect.flatMap(Fiber.join))
+      const firstGivenUp = yield* Clock.currentTimeMillis
+      const waited = Effect.map(Clock.currentTimeMillis, (now) => now - firstGivenUp)
+      while (!isAnswered && (yield* waited) < 60 * second) {
+        const calling = yield* Effect.fork(call(backend, patience * second))
+        for (let seconds = 0; seconds < patience && calling.unsafePoll() === null; seconds++) {
+          yield* TestClock.adjust(second)
         }
-        expect(isAnswered).toBe(true)
-        expect(yield* waited).toBeLessThanOrEqual(60 * second)
-        expect(yield* backend.status).toMatchObject({
-          generation: 2,
-          lastError: "3 probes in a row failed: no answer within 10000 ms"
-        })
-        // What may not be carried out twice was held back after the first.
-        expect(script.ledger.sent("tools/call").filter((at) => at < firstGivenUp + 30_000)).toHaveLength(1)
-      }))
+        isAnswered = yield* Fiber.join(calling)
+      }
+      expect(isAnswered).toBe(true)
+      expect(yield* waited).toBeLessThanOrEqual(60 * second)
+      expect(yield* backend.status).toMatchObject({
+        generation: 2,
+        lastError: "3 probes in a row failed: no answer within 10000 ms"
+      })
+      // What may not be carried out twice was held back after the first.
+      expect(script.ledger.sent("tools/call").filter((at) => at < firstGivenUp + 30_000)).toHaveLength(1)
+    })
   }
 
-  it.scoped("[H9:virtual] calls that are cancelled soon raise nothing, however many", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({ keepalive: { method: "none" } })
-      hangTools(script)
-      for (let i = 0; i < 10; i++) {
-        const calls = yield* Effect.fork(
-          Effect.all(Array.from({ length: 10 }, () => call(backend, 1000)), { concurrency: "unbounded" })
-        )
-        yield* TestClock.adjust(1000)
-        yield* Fiber.join(calls)
-      }
-      expect(pings(script)).toEqual([])
-      expect((yield* backend.status).calls).toEqual({ givenUp: 100 })
-    }))
-
-  it.scoped("[H9:virtual] however many are given up after a long wait, a server that answers is sent one probe, and none within 2 s of that", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({ keepalive: { method: "none" } })
-      hangTools(script)
-      // Thirty give up at once, and thirty more one after another.
-      const calls = yield* Effect.fork(Effect.all(
-        Array.from({ length: 60 }, (_, i) => call(backend, 5000 + Math.max(0, i - 29) * 63)),
-        { concurrency: "unbounded" }
-      ))
-      yield* TestClock.adjust(5000)
-      expect(pings(script)).toHaveLength(1)
-      yield* TestClock.adjust(1900)
-      expect(pings(script)).toHaveLength(1)
+  test.scoped("[H9:virtual] calls that are cancelled soon raise nothing, however many", function*() {
+    const { backend, script } = yield* start({ keepalive: { method: "none" } })
+    hangTools(script)
+    for (let i = 0; i < 10; i++) {
+      const calls = yield* Effect.fork(
+        Effect.all(Array.from({ length: 10 }, () => call(backend, 1000)), { concurrency: "unbounded" })
+      )
+      yield* TestClock.adjust(1000)
       yield* Fiber.join(calls)
-      expect((yield* backend.status).healthScore).toBe(1)
-    }))
+    }
+    expect(pings(script)).toEqual([])
+    expect((yield* backend.status).calls).toEqual({ givenUp: 100 })
+  })
 
-  it.scoped("[H9:virtual C21] progress of the call is a sign of life, also while the user is asked, and so is the answer to another one", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { asked, connector, progress } = telling(script)
-      const backend = yield* Backend.make("one", { connector, keepalive: { method: "none" } })
-      yield* TestClock.adjust(0)
-      script.respond = (method, params) =>
-        method === "tools/call" && (params as { readonly name: string }).name === "pay"
-          ? { answer: "never" }
-          : undefined
-      const signs = [
-        [Effect.void, Effect.sync(progress)],
-        [Effect.sync(asked), Effect.sync(progress)],
-        [Effect.void, backend.callTool({ name: "echo" })]
-      ] as const
-      for (const [before, sign] of signs) {
-        const calling = yield* Effect.fork(call(backend, 5000, { onprogress: () => {} }))
-        yield* TestClock.adjust(1)
-        yield* before
-        yield* TestClock.adjust(3000)
-        yield* sign
-        yield* TestClock.adjust(1999)
-        expect(yield* Fiber.join(calling)).toBe(false)
-        yield* TestClock.adjust("1 minute")
-        expect(pings(script)).toEqual([])
-      }
-    }))
+  test.scoped("[H9:virtual] however many are given up after a long wait, a server that answers is sent one probe, and none within 2 s of that", function*() {
+    const { backend, script } = yield* start({ keepalive: { method: "none" } })
+    hangTools(script)
+    // Thirty give up at once, and thirty more one after another.
+    const calls = yield* Effect.fork(Effect.all(
+      Array.from({ length: 60 }, (_, i) => call(backend, 5000 + Math.max(0, i - 29) * 63)),
+      { concurrency: "unbounded" }
+    ))
+    yield* TestClock.adjust(5000)
+    expect(pings(script)).toHaveLength(1)
+    yield* TestClock.adjust(1900)
+    expect(pings(script)).toHaveLength(1)
+    yield* Fiber.join(calls)
+    expect((yield* backend.status).healthScore).toBe(1)
+  })
 
-  it.scoped("[H3 H9:virtual] only a probe that fails counts; one that is answered leaves everything as it was", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({ keepalive: { method: "none" } })
-      hangTools(script)
-      for (let i = 0; i < 5; i++) {
-        const calling = yield* Effect.fork(call(backend, 3000))
-        yield* TestClock.adjust(3000)
-        yield* Fiber.join(calling)
-      }
-      expect(pings(script)).toHaveLength(5)
-      expect(yield* backend.status).toMatchObject({ generation: 1, failures: 0, healthScore: 1 })
-      hang(script)
-      const calling = yield* Effect.fork(call(backend, 3000))
-      yield* TestClock.adjust(3000 + 9999)
+  test.scoped("[H9:virtual C21] progress of the call is a sign of life, also while the user is asked, and so is the answer to another one", function*() {
+    const script = ScriptedConnector.make()
+    const { asked, connector, progress } = telling(script)
+    const backend = yield* Backend.make("one", { connector, keepalive: { method: "none" } })
+    yield* TestClock.adjust(0)
+    script.respond = (method, params) =>
+      method === "tools/call" && (params as { readonly name: string }).name === "pay"
+        ? { answer: "never" }
+        : undefined
+    const signs = [
+      [Effect.void, Effect.sync(progress)],
+      [Effect.sync(asked), Effect.sync(progress)],
+      [Effect.void, backend.callTool({ name: "echo" })]
+    ] as const
+    for (const [before, sign] of signs) {
+      const calling = yield* Effect.fork(call(backend, 5000, { onprogress: () => {} }))
+      yield* TestClock.adjust(1)
+      yield* before
+      yield* TestClock.adjust(3000)
+      yield* sign
+      yield* TestClock.adjust(1999)
       expect(yield* Fiber.join(calling)).toBe(false)
-      expect((yield* backend.status).failures).toBe(0)
-      yield* TestClock.adjust(1)
-      expect((yield* backend.status).failures).toBe(1)
-    }))
-
-  it.scoped("[H9:virtual] calls that are given up while they wait are counted too, and those that had an answer are not", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({ keepalive: { method: "none" } })
-      yield* call(backend, 1000)
-      hang(script)
-      const first = yield* Effect.fork(call(backend, 3000))
-      yield* TestClock.adjust(3000)
-      yield* Fiber.join(first)
-      const held = yield* Effect.fork(call(backend, 3000))
-      yield* TestClock.adjust(3000)
-      yield* Fiber.join(held)
-      expect((yield* backend.status).calls.givenUp).toBe(2)
-      script.otherwise = { connect: "hang" }
-      yield* backend.disconnect
-      const reconnecting = yield* Effect.fork(backend.reconnect)
-      yield* TestClock.adjust(0)
-      const waiting = yield* Effect.fork(call(backend, 1000))
-      yield* TestClock.adjust(1000)
-      yield* Fiber.join(waiting)
-      expect((yield* backend.status).calls.givenUp).toBe(3)
-      yield* Fiber.interrupt(reconnecting)
-    }))
-
-  it.scoped("[H9:virtual] a call that goes on in a resumed session puts the connection in doubt that has the session", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      script.otherwise = { suspends: true }
-      const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } })
-      yield* TestClock.adjust("10 seconds")
-      hangTools(script)
-      const calling = yield* Effect.fork(call(backend, 10_000))
-      yield* TestClock.adjust(1000)
-      script.current.lose()
-      yield* TestClock.adjust(8999)
-      expect(yield* backend.status).toMatchObject({ generation: 2, resumed: true, inFlight: 1 })
+      yield* TestClock.adjust("1 minute")
       expect(pings(script)).toEqual([])
-      yield* TestClock.adjust(1)
+    }
+  })
+
+  test.scoped("[H3 H9:virtual] only a probe that fails counts; one that is answered leaves everything as it was", function*() {
+    const { backend, script } = yield* start({ keepalive: { method: "none" } })
+    hangTools(script)
+    for (let i = 0; i < 5; i++) {
+      const calling = yield* Effect.fork(call(backend, 3000))
+      yield* TestClock.adjust(3000)
       yield* Fiber.join(calling)
-      expect(pings(script)).toEqual([20_000])
-      expect((yield* backend.status).inFlight).toBe(0)
-    }))
+    }
+    expect(pings(script)).toHaveLength(5)
+    expect(yield* backend.status).toMatchObject({ generation: 1, failures: 0, healthScore: 1 })
+    hang(script)
+    const calling = yield* Effect.fork(call(backend, 3000))
+    yield* TestClock.adjust(3000 + 9999)
+    expect(yield* Fiber.join(calling)).toBe(false)
+    expect((yield* backend.status).failures).toBe(0)
+    yield* TestClock.adjust(1)
+    expect((yield* backend.status).failures).toBe(1)
+  })
+
+  test.scoped("[H9:virtual] calls that are given up while they wait are counted too, and those that had an answer are not", function*() {
+    const { backend, script } = yield* start({ keepalive: { method: "none" } })
+    yield* call(backend, 1000)
+    hang(script)
+    const first = yield* Effect.fork(call(backend, 3000))
+    yield* TestClock.adjust(3000)
+    yield* Fiber.join(first)
+    const held = yield* Effect.fork(call(backend, 3000))
+    yield* TestClock.adjust(3000)
+    yield* Fiber.join(held)
+    expect((yield* backend.status).calls.givenUp).toBe(2)
+    script.otherwise = { connect: "hang" }
+    yield* backend.disconnect
+    const reconnecting = yield* Effect.fork(backend.reconnect)
+    yield* TestClock.adjust(0)
+    const waiting = yield* Effect.fork(call(backend, 1000))
+    yield* TestClock.adjust(1000)
+    yield* Fiber.join(waiting)
+    expect((yield* backend.status).calls.givenUp).toBe(3)
+    yield* Fiber.interrupt(reconnecting)
+  })
+
+  test.scoped("[H9:virtual] a call that goes on in a resumed session puts the connection in doubt that has the session", function*() {
+    const script = ScriptedConnector.make()
+    script.otherwise = { suspends: true }
+    const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } })
+    yield* TestClock.adjust("10 seconds")
+    hangTools(script)
+    const calling = yield* Effect.fork(call(backend, 10_000))
+    yield* TestClock.adjust(1000)
+    script.current.lose()
+    yield* TestClock.adjust(8999)
+    expect(yield* backend.status).toMatchObject({ generation: 2, resumed: true, inFlight: 1 })
+    expect(pings(script)).toEqual([])
+    yield* TestClock.adjust(1)
+    yield* Fiber.join(calling)
+    expect(pings(script)).toEqual([20_000])
+    expect((yield* backend.status).inFlight).toBe(0)
+  })
 })
 
 const withSpans: Telemetry.Telemetry = {
@@ -320,61 +312,58 @@ describe("a caller who stops listening, and may come back", () => {
 })
 
 describe("a call that is given up on a connection that was replaced", () => {
-  it.scoped("[C14:virtual H9] says nothing of the one in its place: that stays in doubt, and gets no further call", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* Backend.make("one", { connector: script, timeouts: { drain: "1 hour" } })
-      yield* TestClock.adjust(0)
-      script.respond = (method) => method.endsWith("/list") ? undefined : { answer: "never" }
-      const call = Effect.fork(backend.callTool({ name: "pay" }, unlimited))
-      const onOld = yield* call
-      yield* TestClock.adjust(0)
-      yield* backend.reconnect
-      const onNew = yield* call
-      yield* TestClock.adjust(3 * second)
-      yield* Fiber.interrupt(onNew)
-      yield* Fiber.interrupt(onOld)
-      yield* call
-      yield* TestClock.adjust(0)
-      expect(script.ledger.live).toEqual([1])
-      expect(script.ledger.sent("tools/call")).toHaveLength(2)
-    }))
+  test.scoped("[C14:virtual H9] says nothing of the one in its place: that stays in doubt, and gets no further call", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* Backend.make("one", { connector: script, timeouts: { drain: "1 hour" } })
+    yield* TestClock.adjust(0)
+    script.respond = (method) => method.endsWith("/list") ? undefined : { answer: "never" }
+    const call = Effect.fork(backend.callTool({ name: "pay" }, unlimited))
+    const onOld = yield* call
+    yield* TestClock.adjust(0)
+    yield* backend.reconnect
+    const onNew = yield* call
+    yield* TestClock.adjust(3 * second)
+    yield* Fiber.interrupt(onNew)
+    yield* Fiber.interrupt(onOld)
+    yield* call
+    yield* TestClock.adjust(0)
+    expect(script.ledger.live).toEqual([1])
+    expect(script.ledger.sent("tools/call")).toHaveLength(2)
+  })
 })
 
 describe("calls that nobody gives up", () => {
-  it.scoped("[H9:virtual] a connector that interrupts itself is no caller: the call fails, and is not counted as given up", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* Backend.make("one", {
-        connector: {
-          ...script,
-          connect: (options) =>
-            asked(
-              script.connect(options),
-              (connection) => (method, params, given) =>
-                method === "tools/call" ? Effect.interrupt : Sending.ask(connection, method, params, given)
-            )
-        },
-        keepalive: { method: "none" }
-      })
-      yield* TestClock.adjust(0)
-      expect(yield* Effect.flip(backend.callTool({ name: "pay" }))).toMatchObject({ _tag: "ResultUnknown" })
-      expect((yield* backend.status).calls.givenUp).toBe(0)
-      expect((yield* backend.status).inFlight).toBe(0)
-    }))
+  test.scoped("[H9:virtual] a connector that interrupts itself is no caller: the call fails, and is not counted as given up", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* Backend.make("one", {
+      connector: {
+        ...script,
+        connect: (options) =>
+          asked(
+            script.connect(options),
+            (connection) => (method, params, given) =>
+              method === "tools/call" ? Effect.interrupt : Sending.ask(connection, method, params, given)
+          )
+      },
+      keepalive: { method: "none" }
+    })
+    yield* TestClock.adjust(0)
+    expect(yield* Effect.flip(backend.callTool({ name: "pay" }))).toMatchObject({ _tag: "ResultUnknown" })
+    expect((yield* backend.status).calls.givenUp).toBe(0)
+    expect((yield* backend.status).inFlight).toBe(0)
+  })
 
-  it.scoped("[H9:virtual] a call that fails is not counted", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* Backend.make("one", { connector: script, timeouts: { request: 1000 } })
-      yield* TestClock.adjust(0)
-      hangTools(script)
-      const timedOut = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
-      yield* TestClock.adjust(1000)
-      expect((yield* Fiber.join(timedOut))._tag).toBe("RequestTimeout")
-      const error = new RequestError({ fate: "answered", reason: "remote", code: 1, message: "no" })
-      script.respond = () => ({ answer: "error", error })
-      expect((yield* Effect.flip(backend.callTool({ name: "pay" })))._tag).toBe("RemoteError")
-      expect((yield* backend.status).calls.givenUp).toBe(0)
-    }))
+  test.scoped("[H9:virtual] a call that fails is not counted", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* Backend.make("one", { connector: script, timeouts: { request: 1000 } })
+    yield* TestClock.adjust(0)
+    hangTools(script)
+    const timedOut = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
+    yield* TestClock.adjust(1000)
+    expect((yield* Fiber.join(timedOut))._tag).toBe("RequestTimeout")
+    const error = new RequestError({ fate: "answered", reason: "remote", code: 1, message: "no" })
+    script.respond = () => ({ answer: "error", error })
+    expect((yield* Effect.flip(backend.callTool({ name: "pay" })))._tag).toBe("RemoteError")
+    expect((yield* backend.status).calls.givenUp).toBe(0)
+  })
 })

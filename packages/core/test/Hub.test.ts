@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Logger, Stream } from "effect"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import { Hub } from "../src/internal/Hub.js"
 import { runUntilIdle } from "./support/Watched.js"
 
@@ -51,40 +51,38 @@ describe("what many listen to", () => {
     return { hub, stopped }
   }
 
-  it.effect("a stream that ends, is interrupted or never begins leaves no listener behind", () =>
-    Effect.gen(function*() {
-      const { hub, stopped } = watched()
-      const interrupted = yield* Effect.fork(Stream.runDrain(hub.stream()))
-      const taken = yield* Effect.fork(Stream.runHead(hub.stream()))
-      yield* runUntilIdle
-      yield* Fiber.interrupt(interrupted)
-      hub.emit(1)
-      yield* Fiber.join(taken)
-      hub.end()
-      yield* Stream.runDrain(hub.stream())
-      assert.strictEqual(stopped.length, 3)
-    }))
+  test.effect("a stream that ends, is interrupted or never begins leaves no listener behind", function*() {
+    const { hub, stopped } = watched()
+    const interrupted = yield* Effect.fork(Stream.runDrain(hub.stream()))
+    const taken = yield* Effect.fork(Stream.runHead(hub.stream()))
+    yield* runUntilIdle
+    yield* Fiber.interrupt(interrupted)
+    hub.emit(1)
+    yield* Fiber.join(taken)
+    hub.end()
+    yield* Stream.runDrain(hub.stream())
+    assert.strictEqual(stopped.length, 3)
+  })
 
-  it.effect("an effect for each value runs one after the other, from those before to the end, and leaves no listener behind", () =>
-    Effect.gen(function*() {
-      const { hub, stopped } = watched()
-      const seen: Array<string> = []
-      const all = yield* Effect.fork(hub.forEachAfter(() => [1], (value) =>
-        Effect.gen(function*() {
-          seen.push(`${value} begins`)
-          yield* Effect.yieldNow()
-          seen.push(`${value} ends`)
-        })))
-      const interrupted = yield* Effect.fork(hub.forEachAfter(() => [], () => Effect.never))
-      yield* runUntilIdle
-      hub.emit(2)
-      hub.emit(3)
-      yield* runUntilIdle
-      yield* Fiber.interrupt(interrupted)
-      assert.strictEqual(stopped.length, 1)
-      hub.end()
-      yield* Fiber.join(all)
-      assert.deepStrictEqual(seen, [1, 2, 3].flatMap((value) => [`${value} begins`, `${value} ends`]))
-      assert.strictEqual(stopped.length, 2)
-    }))
+  test.effect("an effect for each value runs one after the other, from those before to the end, and leaves no listener behind", function*() {
+    const { hub, stopped } = watched()
+    const seen: Array<string> = []
+    const all = yield* Effect.fork(hub.forEachAfter(() => [1], (value) =>
+      Effect.gen(function*() {
+        seen.push(`${value} begins`)
+        yield* Effect.yieldNow()
+        seen.push(`${value} ends`)
+      })))
+    const interrupted = yield* Effect.fork(hub.forEachAfter(() => [], () => Effect.never))
+    yield* runUntilIdle
+    hub.emit(2)
+    hub.emit(3)
+    yield* runUntilIdle
+    yield* Fiber.interrupt(interrupted)
+    assert.strictEqual(stopped.length, 1)
+    hub.end()
+    yield* Fiber.join(all)
+    assert.deepStrictEqual(seen, [1, 2, 3].flatMap((value) => [`${value} begins`, `${value} ends`]))
+    assert.strictEqual(stopped.length, 2)
+  })
 })

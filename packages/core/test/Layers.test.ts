@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend, type Extension, Fleet, type InvalidOptions, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Config, ConfigProvider, Context, Effect, Either, Layer, type Scope, TestClock } from "effect"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 
 const { tool } = ScriptedConnector
 
@@ -20,55 +20,52 @@ const within = <A, E1, E2, R>(
 ): Effect.Effect<A, E1 | E2> => Effect.scoped(Effect.provide(use, layer))
 
 describe("Backend.Tag", () => {
-  it.effect("[L1] the layer is the backend under the tag's name, begun with the layer and closed with it", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      yield* within(
-        Docs.layer({ connector: script }),
-        Effect.gen(function*() {
-          const docs = yield* Docs
-          expect(docs.id).toBe("docs")
-          expect((yield* docs.status).backend).toBe("docs")
-          yield* docs.callTool({ name: "echo" })
-          expect(script.ledger.live).toEqual([0])
-        })
-      )
-      expect(script.ledger.faults).toEqual([])
-      expect(script.ledger.closed).toEqual([0])
-    }))
+  test.effect("[L1] the layer is the backend under the tag's name, begun with the layer and closed with it", function*() {
+    const script = ScriptedConnector.make()
+    yield* within(
+      Docs.layer({ connector: script }),
+      Effect.gen(function*() {
+        const docs = yield* Docs
+        expect(docs.id).toBe("docs")
+        expect((yield* docs.status).backend).toBe("docs")
+        yield* docs.callTool({ name: "echo" })
+        expect(script.ledger.live).toEqual([0])
+      })
+    )
+    expect(script.ledger.faults).toEqual([])
+    expect(script.ledger.closed).toEqual([0])
+  })
 
-  it.effect("[L14] building the layer does not wait for the connection, and a dead server does not fail it", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      script.otherwise = { connect: "hang" }
-      yield* within(
-        Docs.layer({ connector: script }),
-        Effect.gen(function*() {
-          expect((yield* (yield* Docs).status).state).toBe("Connecting")
-        })
-      )
-      expect(script.ledger.opened).toEqual([])
-    }))
+  test.effect("[L14] building the layer does not wait for the connection, and a dead server does not fail it", function*() {
+    const script = ScriptedConnector.make()
+    script.otherwise = { connect: "hang" }
+    yield* within(
+      Docs.layer({ connector: script }),
+      Effect.gen(function*() {
+        expect((yield* (yield* Docs).status).state).toBe("Connecting")
+      })
+    )
+    expect(script.ledger.opened).toEqual([])
+  })
 
-  it.effect("[L1] two tags are two backends; one layer that is used twice is one", () =>
-    Effect.gen(function*() {
-      const docs = ScriptedConnector.make()
-      const files = ScriptedConnector.make()
-      const DocsLive = Docs.layer({ connector: docs })
-      const seen = Layer.effectDiscard(Effect.flatMap(Docs, (backend) => backend.firstOutcome)).pipe(
-        Layer.provide(DocsLive)
-      )
-      yield* within(
-        Layer.mergeAll(DocsLive, seen, Files.layer({ connector: files })),
-        Effect.gen(function*() {
-          yield* (yield* Docs).ping()
-          yield* (yield* Files).ping()
-        })
-      )
-      expect(docs.ledger.attempts).toHaveLength(1)
-      expect(files.ledger.attempts).toHaveLength(1)
-      expect([docs.ledger.faults, files.ledger.faults]).toEqual([[], []])
-    }))
+  test.effect("[L1] two tags are two backends; one layer that is used twice is one", function*() {
+    const docs = ScriptedConnector.make()
+    const files = ScriptedConnector.make()
+    const DocsLive = Docs.layer({ connector: docs })
+    const seen = Layer.effectDiscard(Effect.flatMap(Docs, (backend) => backend.firstOutcome)).pipe(
+      Layer.provide(DocsLive)
+    )
+    yield* within(
+      Layer.mergeAll(DocsLive, seen, Files.layer({ connector: files })),
+      Effect.gen(function*() {
+        yield* (yield* Docs).ping()
+        yield* (yield* Files).ping()
+      })
+    )
+    expect(docs.ledger.attempts).toHaveLength(1)
+    expect(files.ledger.attempts).toHaveLength(1)
+    expect([docs.ledger.faults, files.ledger.faults]).toEqual([[], []])
+  })
 
   const configured = (script: ScriptedConnector.ScriptedConnector) =>
     Docs.layerConfig(Config.all({
@@ -80,87 +77,86 @@ describe("Backend.Tag", () => {
   const given = (entries: ReadonlyArray<readonly [string, string]>) =>
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map(entries)))
 
-  it.effect("Policy.config reads every option by its name, and leaves out what is not configured", () =>
-    Effect.gen(function*() {
-      const read = (entries: ReadonlyArray<readonly [string, string]>) =>
-        Config.nested(Policy.config, "docs").pipe(
-          Effect.withConfigProvider(ConfigProvider.fromMap(new Map(entries))),
-          Effect.map((options) => Either.getOrThrow(Policy.decode("docs", options)))
-        )
-      expect(yield* read([])).toEqual(Policy.defaults)
-      const other: Record<string, Record<string, string>> = {
-        keepalive: {
-          method: "none",
-          interval: "7 seconds",
-          timeout: "3 seconds",
-          fallbackAfter: "9",
-          failureThreshold: "8",
-          suspectInterval: "6 seconds",
-          reprobeAfter: "9 minutes",
-          idleTtl: "never",
-          authenticated: "false"
-        },
-        reconnect: {
-          auto: "false",
-          initialDelay: "3 seconds",
-          factor: "1.5",
-          maxDelay: "9 seconds",
-          maxAttempts: "9",
-          stableAfter: "7 seconds",
-          dormantProbe: "8 minutes",
-          maxRetryAfter: "9 minutes",
-          demandInterval: "4 seconds",
-          overlap: "true"
-        },
-        timeouts: {
-          connect: "1 second",
-          request: "2 seconds",
-          wait: "3 seconds",
-          close: "4 seconds",
-          drain: "6 seconds"
-        },
-        health: { busyLimit: "9 minutes" },
-        calls: {
-          retry: "never",
-          trustAnnotations: "false",
-          failFast: "true",
-          afterSessionLoss: "fail",
-          afterRefusal: "safe",
-          callId: "true",
-          tasks: "never",
-          maxInFlight: "7",
-          concurrency: "6",
-          maxWaiting: "8",
-          progressInterval: "1 minute"
-        },
-        lifecycle: { lazy: "true", idleRelease: "1 minute", disabled: "true" },
-        discovery: {
-          mode: "learn",
-          refreshInterval: "1 minute",
-          minRefreshInterval: "1 second",
-          maxPages: "7",
-          maxEntries: "8",
-          maxDepth: "90"
+  test.effect("Policy.config reads every option by its name, and leaves out what is not configured", function*() {
+    const read = (entries: ReadonlyArray<readonly [string, string]>) =>
+      Config.nested(Policy.config, "docs").pipe(
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map(entries))),
+        Effect.map((options) => Either.getOrThrow(Policy.decode("docs", options)))
+      )
+    expect(yield* read([])).toEqual(Policy.defaults)
+    const other: Record<string, Record<string, string>> = {
+      keepalive: {
+        method: "none",
+        interval: "7 seconds",
+        timeout: "3 seconds",
+        fallbackAfter: "9",
+        failureThreshold: "8",
+        suspectInterval: "6 seconds",
+        reprobeAfter: "9 minutes",
+        idleTtl: "never",
+        authenticated: "false"
+      },
+      reconnect: {
+        auto: "false",
+        initialDelay: "3 seconds",
+        factor: "1.5",
+        maxDelay: "9 seconds",
+        maxAttempts: "9",
+        stableAfter: "7 seconds",
+        dormantProbe: "8 minutes",
+        maxRetryAfter: "9 minutes",
+        demandInterval: "4 seconds",
+        overlap: "true"
+      },
+      timeouts: {
+        connect: "1 second",
+        request: "2 seconds",
+        wait: "3 seconds",
+        close: "4 seconds",
+        drain: "6 seconds"
+      },
+      health: { busyLimit: "9 minutes" },
+      calls: {
+        retry: "never",
+        trustAnnotations: "false",
+        failFast: "true",
+        afterSessionLoss: "fail",
+        afterRefusal: "safe",
+        callId: "true",
+        tasks: "never",
+        maxInFlight: "7",
+        concurrency: "6",
+        maxWaiting: "8",
+        progressInterval: "1 minute"
+      },
+      lifecycle: { lazy: "true", idleRelease: "1 minute", disabled: "true" },
+      discovery: {
+        mode: "learn",
+        refreshInterval: "1 minute",
+        minRefreshInterval: "1 second",
+        maxPages: "7",
+        maxEntries: "8",
+        maxDepth: "90"
+      }
+    }
+    const { tools, ...groups } = yield* read(
+      Object.entries(other).flatMap(([group, options]) =>
+        Object.entries(options).map(([name, value]) => [`docs.${group}.${name}`, value] as const)
+      )
+    )
+    expect(tools).toEqual([])
+    const decoded: Record<string, Record<string, unknown>> = groups
+    for (const [group, options] of Object.entries(Policy.defaults)) {
+      for (const [name, value] of Object.entries(options)) {
+        if (name !== "toolArguments") {
+          expect(decoded[group]?.[name], `${group}.${name}`).not.toEqual(value)
         }
       }
-      const { tools, ...groups } = yield* read(
-        Object.entries(other).flatMap(([group, options]) =>
-          Object.entries(options).map(([name, value]) => [`docs.${group}.${name}`, value] as const)
-        )
-      )
-      expect(tools).toEqual([])
-      const decoded: Record<string, Record<string, unknown>> = groups
-      for (const [group, options] of Object.entries(Policy.defaults)) {
-        for (const [name, value] of Object.entries(options)) {
-          if (name !== "toolArguments") {
-            expect(decoded[group]?.[name], `${group}.${name}`).not.toEqual(value)
-          }
-        }
-      }
-      expect(Object.values(other).flatMap(Object.keys)).toHaveLength(
-        Object.entries(decoded).flatMap(([, one]) => Object.keys(one)).filter((name) => name !== "toolArguments").length
-      )
-    }))
+    }
+    expect(Object.values(other).flatMap(Object.keys)).toHaveLength(
+      Object.entries(decoded).flatMap(([, one]) => Object.keys(one)).filter((name) => name !== "toolArguments").length
+    )
+  })
 
   for (
     const [field, options] of [
@@ -171,11 +167,10 @@ describe("Backend.Tag", () => {
       ["keepalive.interval", { defaults: { keepalive: { interval: 0 } } }]
     ] as const
   ) {
-    it.scoped(`an empty fleet refuses ${JSON.stringify(options)}`, () =>
-      Effect.gen(function*() {
-        const error = yield* Effect.flip(Fleet.make({ backends: {}, ...options }))
-        expect(error).toMatchObject({ _tag: "InvalidOptions", backend: "fleet", field })
-      }))
+    test.scoped(`an empty fleet refuses ${JSON.stringify(options)}`, function*() {
+      const error = yield* Effect.flip(Fleet.make({ backends: {}, ...options }))
+      expect(error).toMatchObject({ _tag: "InvalidOptions", backend: "fleet", field })
+    })
   }
 
   it.effect("[K5] layerConfig takes its options from the configuration", () =>
@@ -192,16 +187,15 @@ describe("Backend.Tag", () => {
       expect(script.ledger.closed).toEqual([0])
     }).pipe(given([["DOCS_LAZY", "true"], ["DOCS_INTERVAL", "30 seconds"]])))
 
-  it.effect("[K5] layerConfig tells a value that is missing from one that is not acceptable", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const missing = yield* refusal(Docs, configured(script)).pipe(given([]))
-      expect(String(missing)).toContain("DOCS_INTERVAL")
-      const refused = yield* refusal(Docs, configured(script)).pipe(given([["DOCS_INTERVAL", "soon"]]))
-      expect(refused).toMatchObject({ _tag: "InvalidOptions", field: "keepalive.interval" })
-      expect((refused as InvalidOptions).message).toContain('"soon"')
-      expect(script.ledger.entries).toEqual([])
-    }))
+  test.effect("[K5] layerConfig tells a value that is missing from one that is not acceptable", function*() {
+    const script = ScriptedConnector.make()
+    const missing = yield* refusal(Docs, configured(script)).pipe(given([]))
+    expect(String(missing)).toContain("DOCS_INTERVAL")
+    const refused = yield* refusal(Docs, configured(script)).pipe(given([["DOCS_INTERVAL", "soon"]]))
+    expect(refused).toMatchObject({ _tag: "InvalidOptions", field: "keepalive.interval" })
+    expect((refused as InvalidOptions).message).toContain('"soon"')
+    expect(script.ledger.entries).toEqual([])
+  })
 })
 
 describe("Fleet.layer", () => {
@@ -219,77 +213,73 @@ describe("Fleet.layer", () => {
     return [...(yield* fleet.catalog).tools.keys()]
   })
 
-  it.effect("[L6:virtual] its backends begin with the layer and are closed with it", () =>
-    Effect.gen(function*() {
-      const { all, docs, files } = scripts()
-      const names = yield* within(
-        Fleet.layer({ backends: { docs: { connector: docs }, files: { connector: files } } }),
-        use
-      )
-      expect(names.toSorted()).toEqual(["docs__echo", "files__read"])
-      expect(all.map(({ ledger }) => [ledger.attempts.length, ledger.closed, ledger.faults])).toEqual([
-        [1, [0], []],
-        [1, [0], []]
-      ])
-    }))
+  test.effect("[L6:virtual] its backends begin with the layer and are closed with it", function*() {
+    const { all, docs, files } = scripts()
+    const names = yield* within(
+      Fleet.layer({ backends: { docs: { connector: docs }, files: { connector: files } } }),
+      use
+    )
+    expect(names.toSorted()).toEqual(["docs__echo", "files__read"])
+    expect(all.map(({ ledger }) => [ledger.attempts.length, ledger.closed, ledger.faults])).toEqual([
+      [1, [0], []],
+      [1, [0], []]
+    ])
+  })
 
-  it.effect("[K5] everything that is wrong with the options of a fleet is in one error, and of its backends in one", () =>
-    Effect.gen(function*() {
-      const { all, docs, files } = scripts()
-      const own = { connectConcurrency: -4, waitTimeout: "soon", backend: {} } as object
-      const ofFleet = yield* refusal(Fleet.Fleet, Fleet.layer({ backends: { docs: { connector: docs } }, ...own }))
-      expect((ofFleet as InvalidOptions).problems.map(({ message }) => message)).toEqual([
-        "fleet: connectConcurrency is -4; accepted: a whole number of at least 1",
-        'fleet: waitTimeout is "soon"; accepted: 0 ms to 24 h, as milliseconds or as a text such as "5s" or "5 minutes"',
-        'fleet: backend is not an option of a fleet; did you mean "backends"?'
-      ])
-      const ofBackends = yield* refusal(
-        Fleet.Fleet,
-        Fleet.layer({
-          backends: {
-            docs: { connector: docs, keepalive: { interval: 1 }, timeouts: { wait: -1 } },
-            files: { connector: files, calls: { maxInFlight: 0 } }
-          }
-        })
-      )
-      expect((ofBackends as InvalidOptions).message).toBe(
-        "3 options are not accepted:\n- docs: keepalive.interval is 1; accepted: 1 s to 24 h\n"
-          + "- docs: timeouts.wait is -1; accepted: 0 ms to 24 h\n"
-          + "- files: calls.maxInFlight is 0; accepted: a whole number from 1 to 1000000"
-      )
-      expect(all.flatMap(({ ledger }) => ledger.attempts)).toEqual([])
-    }))
+  test.effect("[K5] everything that is wrong with the options of a fleet is in one error, and of its backends in one", function*() {
+    const { all, docs, files } = scripts()
+    const own = { connectConcurrency: -4, waitTimeout: "soon", backend: {} } as object
+    const ofFleet = yield* refusal(Fleet.Fleet, Fleet.layer({ backends: { docs: { connector: docs } }, ...own }))
+    expect((ofFleet as InvalidOptions).problems.map(({ message }) => message)).toEqual([
+      "fleet: connectConcurrency is -4; accepted: a whole number of at least 1",
+      'fleet: waitTimeout is "soon"; accepted: 0 ms to 24 h, as milliseconds or as a text such as "5s" or "5 minutes"',
+      'fleet: backend is not an option of a fleet; did you mean "backends"?'
+    ])
+    const ofBackends = yield* refusal(
+      Fleet.Fleet,
+      Fleet.layer({
+        backends: {
+          docs: { connector: docs, keepalive: { interval: 1 }, timeouts: { wait: -1 } },
+          files: { connector: files, calls: { maxInFlight: 0 } }
+        }
+      })
+    )
+    expect((ofBackends as InvalidOptions).message).toBe(
+      "3 options are not accepted:\n- docs: keepalive.interval is 1; accepted: 1 s to 24 h\n"
+        + "- docs: timeouts.wait is -1; accepted: 0 ms to 24 h\n"
+        + "- files: calls.maxInFlight is 0; accepted: a whole number from 1 to 1000000"
+    )
+    expect(all.flatMap(({ ledger }) => ledger.attempts)).toEqual([])
+  })
 
-  it.effect("two backends of one name, and one without, are refused", () =>
-    Effect.gen(function*() {
-      const { docs, files } = scripts()
-      for (
-        const backends of [[{ id: "docs", connector: docs }, { id: "docs", connector: files }], [{
-          id: "",
-          connector: docs
-        }]]
-      ) {
-        expect(yield* refusal(Fleet.Fleet, Fleet.layer({ backends }))).toMatchObject({
-          _tag: "InvalidOptions",
-          field: "backends"
-        })
-      }
-    }))
+  test.effect("two backends of one name, and one without, are refused", function*() {
+    const { docs, files } = scripts()
+    for (
+      const backends of [[{ id: "docs", connector: docs }, { id: "docs", connector: files }], [{
+        id: "",
+        connector: docs
+      }]]
+    ) {
+      expect(yield* refusal(Fleet.Fleet, Fleet.layer({ backends }))).toMatchObject({
+        _tag: "InvalidOptions",
+        field: "backends"
+      })
+    }
+  })
 
-  it.effect("layerConfig takes its options from the configuration", () =>
-    Effect.gen(function*() {
-      const { all, docs, files } = scripts()
-      const layer = Fleet.layerConfig(Config.all({
-        backends: Config.succeed({ docs: { connector: docs }, files: { connector: files } }),
-        connectConcurrency: Config.integer("CONNECTS")
-      }))
-      const some = (connects: string) =>
-        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["CONNECTS", connects]])))
-      yield* within(layer, use).pipe(some("1"))
-      expect(all.flatMap(({ ledger }) => ledger.closed)).toEqual([0, 0])
-      expect(yield* refusal(Fleet.Fleet, layer).pipe(some("0"))).toMatchObject({ field: "connectConcurrency" })
-      expect(String(yield* refusal(Fleet.Fleet, layer).pipe(some("many")))).toContain("CONNECTS")
+  test.effect("layerConfig takes its options from the configuration", function*() {
+    const { all, docs, files } = scripts()
+    const layer = Fleet.layerConfig(Config.all({
+      backends: Config.succeed({ docs: { connector: docs }, files: { connector: files } }),
+      connectConcurrency: Config.integer("CONNECTS")
     }))
+    const some = (connects: string) =>
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["CONNECTS", connects]])))
+    yield* within(layer, use).pipe(some("1"))
+    expect(all.flatMap(({ ledger }) => ledger.closed)).toEqual([0, 0])
+    expect(yield* refusal(Fleet.Fleet, layer).pipe(some("0"))).toMatchObject({ field: "connectConcurrency" })
+    expect(String(yield* refusal(Fleet.Fleet, layer).pipe(some("many")))).toContain("CONNECTS")
+  })
 
   it.effect("an empty fleet is ready and has an empty catalogue", () =>
     within(

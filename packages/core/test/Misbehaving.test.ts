@@ -1,10 +1,10 @@
 /** Connectors that break the rules of their port: no defect, no fiber that hangs, and each thing opened is closed once. */
-import { describe, expect, it } from "@effect/vitest"
 import { Sending } from "@mcp-lifeline/core"
 import type { Backend, Connection, ConnectOptions, Loss, Report } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { failure, runUntilIdle, type Watched, watched } from "./support/Watched.js"
 
 const gone = (message: string): Loss => ({ kind: "closed", message })
@@ -340,25 +340,24 @@ describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (h
 })
 
 describe("a notify that throws, or never ends", () => {
-  it.scoped("[C9] is a typed error, within its time", () =>
-    Effect.gen(function*() {
-      const script = bent(() => ({
-        notify: (method) => {
-          if (method === "throws") throw new Error("broken notify")
-          return Effect.uninterruptible(Effect.never)
-        }
-      }))
-      const { backend } = yield* watched(script)
-      yield* runUntilIdle
-      for (const method of ["throws", "hangs"]) {
-        const sent = yield* Effect.fork(backend.notify(method))
-        yield* TestClock.adjust("1 minute")
-        expect(Exit.isFailure(sent.unsafePoll()!) && failure(sent.unsafePoll()!)._tag).toMatch(
-          /^(RequestTimeout|ResultUnknown)$/
-        )
+  test.scoped("[C9] is a typed error, within its time", function*() {
+    const script = bent(() => ({
+      notify: (method) => {
+        if (method === "throws") throw new Error("broken notify")
+        return Effect.uninterruptible(Effect.never)
       }
-      yield* whole(backend)
     }))
+    const { backend } = yield* watched(script)
+    yield* runUntilIdle
+    for (const method of ["throws", "hangs"]) {
+      const sent = yield* Effect.fork(backend.notify(method))
+      yield* TestClock.adjust("1 minute")
+      expect(Exit.isFailure(sent.unsafePoll()!) && failure(sent.unsafePoll()!)._tag).toMatch(
+        /^(RequestTimeout|ResultUnknown)$/
+      )
+    }
+    yield* whole(backend)
+  })
 })
 
 describe("a ping that never ends and cannot be interrupted", () => {
@@ -391,20 +390,19 @@ describe("a ping that never ends and cannot be interrupted", () => {
     })
   })
 
-  it.scoped("[H8 H4] is a health check that ends within its time", () =>
-    Effect.gen(function*() {
-      mayLeave("timers")
-      hangs = true
-      const { backend } = yield* watched(script())
-      yield* runUntilIdle
-      const check = yield* Effect.fork(backend.healthCheck)
-      yield* TestClock.adjust("10 seconds")
-      expect(check.unsafePoll()).toMatchObject({
-        _tag: "Success",
-        value: { latency: undefined, error: { _tag: "RequestTimeout" }, status: { state: "Connected" } }
-      })
-      yield* TestClock.adjust("1 minute")
-      expect(yield* backend.status).toMatchObject({ generation: 2, state: "Connected" })
-      yield* whole(backend)
-    }))
+  test.scoped("[H8 H4] is a health check that ends within its time", function*() {
+    mayLeave("timers")
+    hangs = true
+    const { backend } = yield* watched(script())
+    yield* runUntilIdle
+    const check = yield* Effect.fork(backend.healthCheck)
+    yield* TestClock.adjust("10 seconds")
+    expect(check.unsafePoll()).toMatchObject({
+      _tag: "Success",
+      value: { latency: undefined, error: { _tag: "RequestTimeout" }, status: { state: "Connected" } }
+    })
+    yield* TestClock.adjust("1 minute")
+    expect(yield* backend.status).toMatchObject({ generation: 2, state: "Connected" })
+    yield* whole(backend)
+  })
 })

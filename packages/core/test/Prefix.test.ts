@@ -1,8 +1,8 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Option, Stream, TestClock } from "effect"
 import * as fc from "fast-check"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
 import * as Claim from "../src/fleet/Claim.js"
 import * as Names from "../src/fleet/names.js"
@@ -144,98 +144,94 @@ describe("the prefix of names", () => {
     expect(offer(...Array.from({ length: 60 }, (_, i) => long(i)))).toEqual([])
   })
 
-  it.scoped("[G20] a fleet's, and a backend's own; calls reach the backend without and with one, and an unknown name says what there is", () =>
-    Effect.gen(function*() {
-      const [a, b, c] = [offering("search", "x"), offering("search"), offering("search")]
-      const fleet = yield* Fleet.make({
-        prefix: "",
-        backends: { a: a.of, b: b.of, c: { ...c.of, prefix: "{server}-" } }
-      })
-      yield* fleet.ready
-      const { problems, tools } = yield* fleet.catalog
-      const other = Names.otherName("b", "search")
-      expect([...tools.keys()]).toEqual(["search", "x", other, "c-search"])
-      expect(problems.map(({ message }) => message)).toEqual([
-        `b offers "search", which a has under the name "search"; it is offered as "${other}"`
-      ])
-      for (const name of tools.keys()) yield* fleet.callTool({ name })
-      expect([a.asked, b.asked, c.asked]).toEqual([["search", "x"], ["search"], ["search"]])
-      expect(yield* Effect.flip(fleet.callTool({ name: "b__search" }))).toMatchObject({
-        _tag: "RemoteError",
-        code: -32602
-      })
-    }))
+  test.scoped("[G20] a fleet's, and a backend's own; calls reach the backend without and with one, and an unknown name says what there is", function*() {
+    const [a, b, c] = [offering("search", "x"), offering("search"), offering("search")]
+    const fleet = yield* Fleet.make({
+      prefix: "",
+      backends: { a: a.of, b: b.of, c: { ...c.of, prefix: "{server}-" } }
+    })
+    yield* fleet.ready
+    const { problems, tools } = yield* fleet.catalog
+    const other = Names.otherName("b", "search")
+    expect([...tools.keys()]).toEqual(["search", "x", other, "c-search"])
+    expect(problems.map(({ message }) => message)).toEqual([
+      `b offers "search", which a has under the name "search"; it is offered as "${other}"`
+    ])
+    for (const name of tools.keys()) yield* fleet.callTool({ name })
+    expect([a.asked, b.asked, c.asked]).toEqual([["search", "x"], ["search"], ["search"]])
+    expect(yield* Effect.flip(fleet.callTool({ name: "b__search" }))).toMatchObject({
+      _tag: "RemoteError",
+      code: -32602
+    })
+  })
 
-  it.scoped("[G20] a name without prefix waits for the server that has it, and not for those that are down when another has it", () =>
-    Effect.gen(function*() {
-      const [down, slow] = [offering("other"), offering("search")]
-      down.connector.otherwise = { connect: "fail" }
-      slow.connector.script({ after: 60_000 })
-      const fleet = yield* Fleet.make({
-        prefix: "",
-        waitTimeout: 1000,
-        backends: {
-          down: { ...down.of, timeouts: { wait: "10 minutes" } },
-          slow: { ...slow.of, timeouts: { wait: "10 minutes", connect: "10 minutes" } }
-        }
-      })
-      const calling = yield* Effect.fork(fleet.callTool({ name: "search" }))
-      yield* TestClock.adjust(59_999)
-      expect(yield* Fiber.poll(calling)).toEqual(Option.none())
-      yield* TestClock.adjust(1)
-      yield* Fiber.join(calling)
-      expect([down.asked, slow.asked]).toEqual([[], ["search"]])
-    }))
-
-  it.scoped("[G20] a name that two have is the first one's, however late it connects; it is the second one's when the first has failed", () =>
-    Effect.gen(function*() {
-      for (
-        const [outcome, expected] of [[{ after: 5000 }, "first"], [{ connect: "fail", after: 5000 }, "second"], [{
-          connect: "hang"
-        }, "second"]] as const
-      ) {
-        const [first, second] = [offering("search"), offering("search")]
-        first.connector.script(outcome)
-        const fleet = yield* Fleet.make({
-          prefix: "",
-          waitTimeout: 6000,
-          backends: { first: first.of, second: second.of }
-        })
-        yield* runUntilIdle
-        const calling = yield* Effect.fork(fleet.callTool({ name: "search" }))
-        yield* TestClock.adjust(4999)
-        expect([first.asked, second.asked]).toEqual([[], []])
-        yield* TestClock.adjust(1001)
-        yield* Fiber.join(calling)
-        expect({ first: first.asked.length, second: second.asked.length }).toEqual({
-          first: 0,
-          second: 0,
-          [expected]: 1
-        })
+  test.scoped("[G20] a name without prefix waits for the server that has it, and not for those that are down when another has it", function*() {
+    const [down, slow] = [offering("other"), offering("search")]
+    down.connector.otherwise = { connect: "fail" }
+    slow.connector.script({ after: 60_000 })
+    const fleet = yield* Fleet.make({
+      prefix: "",
+      waitTimeout: 1000,
+      backends: {
+        down: { ...down.of, timeouts: { wait: "10 minutes" } },
+        slow: { ...slow.of, timeouts: { wait: "10 minutes", connect: "10 minutes" } }
       }
-    }))
+    })
+    const calling = yield* Effect.fork(fleet.callTool({ name: "search" }))
+    yield* TestClock.adjust(59_999)
+    expect(yield* Fiber.poll(calling)).toEqual(Option.none())
+    yield* TestClock.adjust(1)
+    yield* Fiber.join(calling)
+    expect([down.asked, slow.asked]).toEqual([[], ["search"]])
+  })
 
-  it.scoped("[G20] another prefix renames entries and replaces no backend", () =>
-    Effect.gen(function*() {
-      const docs = offering("search")
-      const fleet = yield* Fleet.make({ backends: { docs: docs.of } })
-      yield* fleet.ready
-      const differences = yield* Effect.fork(Stream.runHead(fleet.differences))
+  test.scoped("[G20] a name that two have is the first one's, however late it connects; it is the second one's when the first has failed", function*() {
+    for (
+      const [outcome, expected] of [[{ after: 5000 }, "first"], [{ connect: "fail", after: 5000 }, "second"], [{
+        connect: "hang"
+      }, "second"]] as const
+    ) {
+      const [first, second] = [offering("search"), offering("search")]
+      first.connector.script(outcome)
+      const fleet = yield* Fleet.make({
+        prefix: "",
+        waitTimeout: 6000,
+        backends: { first: first.of, second: second.of }
+      })
       yield* runUntilIdle
-      expect(yield* fleet.apply({ docs: { ...docs.of, prefix: "" } })).toEqual({
-        started: [],
-        stopped: [],
-        replaced: [],
-        kept: []
+      const calling = yield* Effect.fork(fleet.callTool({ name: "search" }))
+      yield* TestClock.adjust(4999)
+      expect([first.asked, second.asked]).toEqual([[], []])
+      yield* TestClock.adjust(1001)
+      yield* Fiber.join(calling)
+      expect({ first: first.asked.length, second: second.asked.length }).toEqual({
+        first: 0,
+        second: 0,
+        [expected]: 1
       })
-      expect(yield* Fiber.join(differences)).toMatchObject({ value: { added: ["search"], removed: ["docs__search"] } })
-      yield* fleet.callTool({ name: "search" })
-      expect(yield* Effect.flip(fleet.callTool({ name: "docs__search" }))).toMatchObject({ _tag: "RemoteError" })
-      expect(docs.connector.connections).toHaveLength(1)
-      expect(yield* Effect.flip(fleet.apply({ docs: { ...docs.of, prefix: "." } }))).toMatchObject({
-        _tag: "InvalidOptions",
-        backend: "docs"
-      })
-      expect([...(yield* fleet.catalog).tools.keys()]).toEqual(["search"])
-    }))
+    }
+  })
+
+  test.scoped("[G20] another prefix renames entries and replaces no backend", function*() {
+    const docs = offering("search")
+    const fleet = yield* Fleet.make({ backends: { docs: docs.of } })
+    yield* fleet.ready
+    const differences = yield* Effect.fork(Stream.runHead(fleet.differences))
+    yield* runUntilIdle
+    expect(yield* fleet.apply({ docs: { ...docs.of, prefix: "" } })).toEqual({
+      started: [],
+      stopped: [],
+      replaced: [],
+      kept: []
+    })
+    expect(yield* Fiber.join(differences)).toMatchObject({ value: { added: ["search"], removed: ["docs__search"] } })
+    yield* fleet.callTool({ name: "search" })
+    expect(yield* Effect.flip(fleet.callTool({ name: "docs__search" }))).toMatchObject({ _tag: "RemoteError" })
+    expect(docs.connector.connections).toHaveLength(1)
+    expect(yield* Effect.flip(fleet.apply({ docs: { ...docs.of, prefix: "." } }))).toMatchObject({
+      _tag: "InvalidOptions",
+      backend: "docs"
+    })
+    expect([...(yield* fleet.catalog).tools.keys()]).toEqual(["search"])
+  })
 })

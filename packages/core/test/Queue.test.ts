@@ -1,10 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, Fiber, Logger, LogLevel, TestClock, TestContext } from "effect"
 import * as fc from "fast-check"
 import { sending } from "../../testing/test/support/asked.js"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import { Queue, type Ticket } from "../src/internal/Queue.js"
 
 const { tool } = ScriptedConnector
@@ -207,224 +207,211 @@ const limits = ["concurrency", "maxInFlight"] as const
 describe.each(limits)(
   "calls.%s",
   (limit) => {
-    it.scoped("[C13:virtual C18:virtual] further calls wait, in order, and the status counts them", () =>
-      Effect.gen(function*() {
-        const { backend, ledger } = yield* start({ calls: { [limit]: 2 } })
-        const calls = yield* Effect.forEach(["1", "2", "3", "4", "5"], (id) => call(backend, "a", id))
-        assert.deepStrictEqual(ledger.sent, ["1", "2"])
-        assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 3, waiting: 0 })
-        yield* TestClock.adjust(1000)
-        assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4"])
-        assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 1 })
-        yield* TestClock.adjust(2000)
-        assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4", "5"])
-        assert.strictEqual(ledger.most, 2)
-        for (const one of calls) assert.isTrue(Exit.isSuccess(yield* Fiber.await(one)))
-        assert.deepInclude(yield* backend.status, { inFlight: 0, queued: 0 })
-      }))
+    test.scoped("[C13:virtual C18:virtual] further calls wait, in order, and the status counts them", function*() {
+      const { backend, ledger } = yield* start({ calls: { [limit]: 2 } })
+      const calls = yield* Effect.forEach(["1", "2", "3", "4", "5"], (id) => call(backend, "a", id))
+      assert.deepStrictEqual(ledger.sent, ["1", "2"])
+      assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 3, waiting: 0 })
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4"])
+      assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 1 })
+      yield* TestClock.adjust(2000)
+      assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4", "5"])
+      assert.strictEqual(ledger.most, 2)
+      for (const one of calls) assert.isTrue(Exit.isSuccess(yield* Fiber.await(one)))
+      assert.deepInclude(yield* backend.status, { inFlight: 0, queued: 0 })
+    })
 
-    it.scoped("[C13:virtual C18:virtual] resources and prompts take turns with tools; completions and other requests do with maxInFlight alone", () =>
-      Effect.gen(function*() {
-        const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } })
-        yield* call(backend, "a")
-        const read = yield* Effect.fork(backend.readResource({ uri: "x:1" }))
-        const got = yield* Effect.fork(backend.getPrompt({ name: "p" }))
-        yield* Effect.fork(
-          backend.complete({ ref: { type: "ref/prompt", name: "p" }, argument: { name: "x", value: "" } })
+    test.scoped("[C13:virtual C18:virtual] resources and prompts take turns with tools; completions and other requests do with maxInFlight alone", function*() {
+      const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } })
+      yield* call(backend, "a")
+      const read = yield* Effect.fork(backend.readResource({ uri: "x:1" }))
+      const got = yield* Effect.fork(backend.getPrompt({ name: "p" }))
+      yield* Effect.fork(
+        backend.complete({ ref: { type: "ref/prompt", name: "p" }, argument: { name: "x", value: "" } })
+      )
+      yield* Effect.fork(backend.request("resources/subscribe", { uri: "x:1" }))
+      yield* Effect.fork(backend.listTools())
+      yield* TestClock.adjust(0)
+      assert.strictEqual((yield* backend.status).queued, limit === "concurrency" ? 2 : 5)
+      const sent = () =>
+        script.ledger.entries.flatMap((one) =>
+          one._tag === "Sent" && /call|read|get/.test(one.method) ? [one.method] : []
         )
-        yield* Effect.fork(backend.request("resources/subscribe", { uri: "x:1" }))
-        yield* Effect.fork(backend.listTools())
-        yield* TestClock.adjust(0)
-        assert.strictEqual((yield* backend.status).queued, limit === "concurrency" ? 2 : 5)
-        const sent = () =>
-          script.ledger.entries.flatMap((one) =>
-            one._tag === "Sent" && /call|read|get/.test(one.method) ? [one.method] : []
-          )
-        assert.deepStrictEqual(sent(), ["tools/call"])
-        yield* TestClock.adjust(1000)
-        assert.deepStrictEqual(sent(), ["tools/call", "resources/read"])
-        yield* TestClock.adjust(2000)
-        yield* Fiber.join(read)
-        yield* Fiber.join(got)
-        assert.strictEqual(ledger.most, 1)
-      }))
+      assert.deepStrictEqual(sent(), ["tools/call"])
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(sent(), ["tools/call", "resources/read"])
+      yield* TestClock.adjust(2000)
+      yield* Fiber.join(read)
+      yield* Fiber.join(got)
+      assert.strictEqual(ledger.most, 1)
+    })
 
-    it.scoped("[C13:virtual C18:virtual] a call whose time ends in the queue was not sent, and neither was one that is cancelled there", () =>
-      Effect.gen(function*() {
-        const { backend, ledger } = yield* start({ calls: { [limit]: 1 } })
-        yield* call(backend, "a", "1")
-        const late = yield* call(backend, "a", "2", { timeout: 500 })
-        const cancelled = yield* call(backend, "a", "3")
-        const last = yield* call(backend, "a", "4")
-        yield* TestClock.adjust(400)
-        yield* Fiber.interrupt(cancelled)
-        yield* TestClock.adjust(100)
-        const error = wrong(yield* Fiber.await(late))
-        assert.strictEqual(error?._tag, "BackendUnavailable")
-        assert.match(error?.message ?? "", /the call was not sent, because its time was over before its turn came/)
-        assert.deepInclude(yield* backend.status, { queued: 1, calls: { givenUp: 1 } })
-        yield* TestClock.adjust(1500)
-        assert.isTrue(Exit.isSuccess(yield* Fiber.await(last)))
-        assert.deepStrictEqual(ledger.sent, ["1", "4"])
-      }))
+    test.scoped("[C13:virtual C18:virtual] a call whose time ends in the queue was not sent, and neither was one that is cancelled there", function*() {
+      const { backend, ledger } = yield* start({ calls: { [limit]: 1 } })
+      yield* call(backend, "a", "1")
+      const late = yield* call(backend, "a", "2", { timeout: 500 })
+      const cancelled = yield* call(backend, "a", "3")
+      const last = yield* call(backend, "a", "4")
+      yield* TestClock.adjust(400)
+      yield* Fiber.interrupt(cancelled)
+      yield* TestClock.adjust(100)
+      const error = wrong(yield* Fiber.await(late))
+      assert.strictEqual(error?._tag, "BackendUnavailable")
+      assert.match(error?.message ?? "", /the call was not sent, because its time was over before its turn came/)
+      assert.deepInclude(yield* backend.status, { queued: 1, calls: { givenUp: 1 } })
+      yield* TestClock.adjust(1500)
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(last)))
+      assert.deepStrictEqual(ledger.sent, ["1", "4"])
+    })
 
-    it.scoped("[C13:virtual C18:virtual] calls.maxWaiting bounds the queue, with those that wait for a connection", () =>
-      Effect.gen(function*() {
-        const { backend, script } = yield* start({ calls: { [limit]: 1, maxWaiting: 2 } })
-        for (const id of ["1", "2", "3"]) yield* call(backend, "a", id)
-        const error = wrong(yield* Fiber.await(yield* call(backend, "a", "4")))
-        assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
-        assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
-        script.script({ after: 1000 })
-        script.current.lose()
-        yield* TestClock.adjust(0)
-        assert.deepInclude(yield* backend.status, { queued: 0, waiting: 2 })
-      }))
+    test.scoped("[C13:virtual C18:virtual] calls.maxWaiting bounds the queue, with those that wait for a connection", function*() {
+      const { backend, script } = yield* start({ calls: { [limit]: 1, maxWaiting: 2 } })
+      for (const id of ["1", "2", "3"]) yield* call(backend, "a", id)
+      const error = wrong(yield* Fiber.await(yield* call(backend, "a", "4")))
+      assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
+      assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
+      script.script({ after: 1000 })
+      script.current.lose()
+      yield* TestClock.adjust(0)
+      assert.deepInclude(yield* backend.status, { queued: 0, waiting: 2 })
+    })
 
-    it.scoped("[C13:virtual C18:virtual] calls.maxWaiting bounds those that wait for their turn together with those that wait for a verdict", () =>
-      Effect.gen(function*() {
-        const { backend, script } = yield* start({
-          calls: { [limit]: 2, maxWaiting: 2 },
-          tools: { b: { concurrency: 1 } },
-          keepalive: { interval: "1 hour", timeout: 500, suspectInterval: 5000 }
-        })
-        script.respond = () => ({ answer: "never" })
-        // A probe is left without an answer: only what may be carried out twice is sent.
-        yield* Effect.fork(backend.healthCheck)
-        yield* TestClock.adjust(500)
-        const send = (name: string, id: string, idempotent: boolean) => call(backend, name, id, { idempotent })
-        yield* send("b", "1", true)
-        yield* send("b", "2", true)
-        assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 0 })
-        yield* send("a", "held", false)
-        assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 1 })
-        const error = wrong((yield* send("b", "3", true)).unsafePoll() ?? Exit.void)
-        assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
-        assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
-      }))
+    test.scoped("[C13:virtual C18:virtual] calls.maxWaiting bounds those that wait for their turn together with those that wait for a verdict", function*() {
+      const { backend, script } = yield* start({
+        calls: { [limit]: 2, maxWaiting: 2 },
+        tools: { b: { concurrency: 1 } },
+        keepalive: { interval: "1 hour", timeout: 500, suspectInterval: 5000 }
+      })
+      script.respond = () => ({ answer: "never" })
+      // A probe is left without an answer: only what may be carried out twice is sent.
+      yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(500)
+      const send = (name: string, id: string, idempotent: boolean) => call(backend, name, id, { idempotent })
+      yield* send("b", "1", true)
+      yield* send("b", "2", true)
+      assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 0 })
+      yield* send("a", "held", false)
+      assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 1 })
+      const error = wrong((yield* send("b", "3", true)).unsafePoll() ?? Exit.void)
+      assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
+      assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
+    })
 
-    it.scoped("[C13:virtual C18:virtual] past calls.maxWaiting, what a lost connection has cut is sent again all the same", () =>
-      Effect.gen(function*() {
-        const { backend, script } = yield* start({ calls: { [limit]: 2, maxWaiting: 3 } })
-        script.respond = () => ({ answer: "never" })
-        const all = []
-        for (const id of ["1", "2", "3", "4", "5"]) all.push(yield* call(backend, "a", id, { idempotent: true }))
-        assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 3 })
-        script.respond = () => undefined
-        script.current.lose()
-        yield* TestClock.adjust("10 seconds")
-        for (const one of all.slice(0, 2)) assert.isTrue(Exit.isSuccess(yield* Fiber.await(one)))
-      }))
+    test.scoped("[C13:virtual C18:virtual] past calls.maxWaiting, what a lost connection has cut is sent again all the same", function*() {
+      const { backend, script } = yield* start({ calls: { [limit]: 2, maxWaiting: 3 } })
+      script.respond = () => ({ answer: "never" })
+      const all = []
+      for (const id of ["1", "2", "3", "4", "5"]) all.push(yield* call(backend, "a", id, { idempotent: true }))
+      assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 3 })
+      script.respond = () => undefined
+      script.current.lose()
+      yield* TestClock.adjust("10 seconds")
+      for (const one of all.slice(0, 2)) assert.isTrue(Exit.isSuccess(yield* Fiber.await(one)))
+    })
 
-    it.scoped("[C13:virtual C18:virtual] tools of one pattern share their places, and hold up no others", () =>
-      Effect.gen(function*() {
-        const { backend, ledger } = yield* start(
-          {
-            calls: { [limit]: 3 },
-            tools: { "write_*": { concurrency: 1 }, b: { concurrency: 1 }, a: { timeout: "9 s" } }
-          }
-        )
-        for (const name of ["write_a", "write_b", "b", "b", "a", "a"]) yield* call(backend, name)
-        assert.deepStrictEqual(ledger.sent, ["write_a", "b", "a"])
-        yield* TestClock.adjust(1000)
-        assert.deepStrictEqual(ledger.sent.slice(3).toSorted(), ["a", "b", "write_b"])
-        assert.strictEqual(ledger.most, 3)
-      }))
+    test.scoped("[C13:virtual C18:virtual] tools of one pattern share their places, and hold up no others", function*() {
+      const { backend, ledger } = yield* start(
+        {
+          calls: { [limit]: 3 },
+          tools: { "write_*": { concurrency: 1 }, b: { concurrency: 1 }, a: { timeout: "9 s" } }
+        }
+      )
+      for (const name of ["write_a", "write_b", "b", "b", "a", "a"]) yield* call(backend, name)
+      assert.deepStrictEqual(ledger.sent, ["write_a", "b", "a"])
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(ledger.sent.slice(3).toSorted(), ["a", "b", "write_b"])
+      assert.strictEqual(ledger.most, 3)
+    })
 
-    it.scoped("[C13:virtual C18:virtual] only tools may be limited", () =>
-      Effect.gen(function*() {
-        const { backend, ledger } = yield* start({ tools: { "write_*": { concurrency: 2 } } })
-        for (const name of ["write_a", "write_a", "write_b", "a", "a"]) yield* call(backend, name)
-        assert.deepStrictEqual(ledger.sent, ["write_a", "write_a", "a", "a"])
-        assert.strictEqual((yield* backend.status).queued, 1)
-      }))
+    test.scoped("[C13:virtual C18:virtual] only tools may be limited", function*() {
+      const { backend, ledger } = yield* start({ tools: { "write_*": { concurrency: 2 } } })
+      for (const name of ["write_a", "write_a", "write_b", "a", "a"]) yield* call(backend, name)
+      assert.deepStrictEqual(ledger.sent, ["write_a", "write_a", "a", "a"])
+      assert.strictEqual((yield* backend.status).queued, 1)
+    })
 
-    it.scoped("[C13:virtual C18:virtual] after a lost connection, what is sent again goes first, and the others follow in order", () =>
-      Effect.gen(function*() {
-        const { backend, ledger, script } = yield* start({ calls: { [limit]: 2 } })
-        const calls = yield* Effect.forEach(
-          ["1", "2", "3", "4"],
-          (id) => call(backend, "a", id, { idempotent: id !== "2" })
-        )
-        yield* TestClock.adjust(500)
-        script.script({ after: 1000 })
-        script.current.lose()
-        yield* TestClock.adjust(0)
-        // Nothing is in flight any more, so all that is left waits for a connection.
-        assert.deepInclude(yield* backend.status, { queued: 0, waiting: 3 })
-        yield* TestClock.adjust(20_000)
-        // What waits for a connection holds up nothing else.
-        const again = ledger.sent.slice(2)
-        assert.deepStrictEqual(limit === "concurrency" ? again : again.toSorted(), ["1", "3", "4"])
-        assert.strictEqual(ledger.most, 2)
-        const outcomes = yield* Effect.forEach(calls, Fiber.await)
-        assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
-          undefined,
-          "ResultUnknown",
-          undefined,
-          undefined
-        ])
-      }))
+    test.scoped("[C13:virtual C18:virtual] after a lost connection, what is sent again goes first, and the others follow in order", function*() {
+      const { backend, ledger, script } = yield* start({ calls: { [limit]: 2 } })
+      const calls = yield* Effect.forEach(
+        ["1", "2", "3", "4"],
+        (id) => call(backend, "a", id, { idempotent: id !== "2" })
+      )
+      yield* TestClock.adjust(500)
+      script.script({ after: 1000 })
+      script.current.lose()
+      yield* TestClock.adjust(0)
+      // Nothing is in flight any more, so all that is left waits for a connection.
+      assert.deepInclude(yield* backend.status, { queued: 0, waiting: 3 })
+      yield* TestClock.adjust(20_000)
+      // What waits for a connection holds up nothing else.
+      const again = ledger.sent.slice(2)
+      assert.deepStrictEqual(limit === "concurrency" ? again : again.toSorted(), ["1", "3", "4"])
+      assert.strictEqual(ledger.most, 2)
+      const outcomes = yield* Effect.forEach(calls, Fiber.await)
+      assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
+        undefined,
+        "ResultUnknown",
+        undefined,
+        undefined
+      ])
+    })
 
-    it.scoped("[C13:virtual C18:virtual] a connection that is replaced counts until its calls have ended", () =>
-      Effect.gen(function*() {
-        const { backend, ledger } = yield* start({ calls: { [limit]: 1 } })
-        yield* call(backend, "a", "1")
-        yield* call(backend, "a", "2")
-        yield* TestClock.adjust(500)
-        const reconnecting = yield* Effect.fork(backend.reconnect)
-        yield* TestClock.adjust(100)
-        assert.strictEqual((yield* backend.status).generation, 2)
-        assert.deepStrictEqual(ledger.sent, ["1"])
-        yield* TestClock.adjust(400)
-        yield* Fiber.join(reconnecting)
-        assert.deepStrictEqual(ledger.sent, ["1", "2"])
-      }))
+    test.scoped("[C13:virtual C18:virtual] a connection that is replaced counts until its calls have ended", function*() {
+      const { backend, ledger } = yield* start({ calls: { [limit]: 1 } })
+      yield* call(backend, "a", "1")
+      yield* call(backend, "a", "2")
+      yield* TestClock.adjust(500)
+      const reconnecting = yield* Effect.fork(backend.reconnect)
+      yield* TestClock.adjust(100)
+      assert.strictEqual((yield* backend.status).generation, 2)
+      assert.deepStrictEqual(ledger.sent, ["1"])
+      yield* TestClock.adjust(400)
+      yield* Fiber.join(reconnecting)
+      assert.deepStrictEqual(ledger.sent, ["1", "2"])
+    })
 
-    it.scoped("[C13:virtual C18:virtual] a call whose time is over in flight gives its place back, and so does one that is given up", () =>
-      Effect.gen(function*() {
-        const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } })
-        script.respond = (method, params) =>
-          method === "tools/call" && /hang/.test(JSON.stringify(params)) ? { answer: "never" } : undefined
-        const late = yield* call(backend, "a", "hang 1", { timeout: "1 s" })
-        const fine = yield* call(backend, "a", "2")
-        yield* TestClock.adjust(1000)
-        assert.strictEqual(wrong(yield* Fiber.await(late))?._tag, "RequestTimeout")
-        assert.isTrue(Exit.isSuccess(yield* Fiber.await(fine)))
-        const givenUp = yield* call(backend, "a", "hang 3")
-        const next = yield* call(backend, "a", "4")
-        yield* Fiber.interrupt(givenUp)
-        yield* TestClock.adjust(0)
-        assert.isTrue(Exit.isSuccess(yield* Fiber.await(next)))
-        assert.deepStrictEqual(ledger.sent, ["hang 1", "2", "hang 3", "4"])
-      }))
+    test.scoped("[C13:virtual C18:virtual] a call whose time is over in flight gives its place back, and so does one that is given up", function*() {
+      const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } })
+      script.respond = (method, params) =>
+        method === "tools/call" && /hang/.test(JSON.stringify(params)) ? { answer: "never" } : undefined
+      const late = yield* call(backend, "a", "hang 1", { timeout: "1 s" })
+      const fine = yield* call(backend, "a", "2")
+      yield* TestClock.adjust(1000)
+      assert.strictEqual(wrong(yield* Fiber.await(late))?._tag, "RequestTimeout")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(fine)))
+      const givenUp = yield* call(backend, "a", "hang 3")
+      const next = yield* call(backend, "a", "4")
+      yield* Fiber.interrupt(givenUp)
+      yield* TestClock.adjust(0)
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(next)))
+      assert.deepStrictEqual(ledger.sent, ["hang 1", "2", "hang 3", "4"])
+    })
 
-    it.scoped("[C13:virtual C18:virtual] where the backend ends or is disabled, nobody waits on", () =>
-      Effect.gen(function*() {
-        const { backend } = yield* start({ calls: { [limit]: 1 }, timeouts: { drain: 0 } })
-        const calls = yield* Effect.forEach(["1", "2", "3"], (id) => call(backend, "a", id))
-        yield* backend.disable
-        const outcomes = yield* Effect.forEach(calls, Fiber.await)
-        assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
-          "ResultUnknown",
-          "BackendUnavailable",
-          "BackendUnavailable"
-        ])
-        assert.strictEqual((yield* backend.status).queued, 0)
-      }))
+    test.scoped("[C13:virtual C18:virtual] where the backend ends or is disabled, nobody waits on", function*() {
+      const { backend } = yield* start({ calls: { [limit]: 1 }, timeouts: { drain: 0 } })
+      const calls = yield* Effect.forEach(["1", "2", "3"], (id) => call(backend, "a", id))
+      yield* backend.disable
+      const outcomes = yield* Effect.forEach(calls, Fiber.await)
+      assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
+        "ResultUnknown",
+        "BackendUnavailable",
+        "BackendUnavailable"
+      ])
+      assert.strictEqual((yield* backend.status).queued, 0)
+    })
 
-    it.scoped("[C13:virtual C18:virtual] progress says that a call waits for its turn", () =>
-      Effect.gen(function*() {
-        const { backend, script } = yield* start(
-          { calls: { [limit]: 1, progressInterval: "1 s" }, keepalive: { interval: "1 hour" } }
-        )
-        script.respond = (method) => method === "tools/call" ? after(10_000) : undefined
-        const said: Array<string | undefined> = []
-        yield* call(backend, "a")
-        yield* call(backend, "a", "2", { onprogress: ({ message }) => void said.push(message) })
-        yield* TestClock.adjust(3000)
-        assert.match(said.join("; "), /waits for its turn, \d s/)
-      }))
+    test.scoped("[C13:virtual C18:virtual] progress says that a call waits for its turn", function*() {
+      const { backend, script } = yield* start(
+        { calls: { [limit]: 1, progressInterval: "1 s" }, keepalive: { interval: "1 hour" } }
+      )
+      script.respond = (method) => method === "tools/call" ? after(10_000) : undefined
+      const said: Array<string | undefined> = []
+      yield* call(backend, "a")
+      yield* call(backend, "a", "2", { onprogress: ({ message }) => void said.push(message) })
+      yield* TestClock.adjust(3000)
+      assert.match(said.join("; "), /waits for its turn, \d s/)
+    })
   }
 )
 
@@ -436,40 +423,38 @@ const beginning = (backend: Backend.Backend) => {
 }
 
 describe("a call without a fiber", () => {
-  it.scoped("[C18:virtual] waits for its turn in one, and gives it back if it is cancelled before that begins", () =>
-    Effect.gen(function*() {
-      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } })
-      const { begin, rests } = beginning(backend)
-      begin("1")
-      const { cancel } = begin("2")
-      begin("3")
-      assert.deepStrictEqual(ledger.sent, ["1"])
-      assert.strictEqual(cancel(), "notSent")
-      const fibers = yield* Effect.forEach(rests, (rest) => Effect.fork(rest))
-      yield* TestClock.adjust(2000)
-      assert.deepStrictEqual(ledger.sent, ["1", "3"])
-      for (const fiber of fibers) assert.isNotNull(fiber.unsafePoll())
-    }))
+  test.scoped("[C18:virtual] waits for its turn in one, and gives it back if it is cancelled before that begins", function*() {
+    const { backend, ledger } = yield* start({ calls: { concurrency: 1 } })
+    const { begin, rests } = beginning(backend)
+    begin("1")
+    const { cancel } = begin("2")
+    begin("3")
+    assert.deepStrictEqual(ledger.sent, ["1"])
+    assert.strictEqual(cancel(), "notSent")
+    const fibers = yield* Effect.forEach(rests, (rest) => Effect.fork(rest))
+    yield* TestClock.adjust(2000)
+    assert.deepStrictEqual(ledger.sent, ["1", "3"])
+    for (const fiber of fibers) assert.isNotNull(fiber.unsafePoll())
+  })
 })
 
 describe("a call that is given up where nobody goes on with it", () => {
-  it.scoped("[C18:virtual] leaves its position at once: what remains of it may never begin", () =>
-    Effect.gen(function*() {
-      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } })
-      const { begin, rests } = beginning(backend)
-      begin("1")
-      // Twice: also the second one that is given up leaves nobody behind it waiting.
-      for (const id of ["2", "3"]) {
-        const before = rests.length
-        const { cancel } = begin(id)
-        assert.strictEqual(rests.length, before + 1)
-        assert.strictEqual(cancel(), "notSent")
-      }
-      yield* TestClock.adjust(1000)
-      assert.deepStrictEqual(ledger.sent, ["1"])
-      begin("4")
-      assert.deepStrictEqual(ledger.sent, ["1", "4"])
-    }))
+  test.scoped("[C18:virtual] leaves its position at once: what remains of it may never begin", function*() {
+    const { backend, ledger } = yield* start({ calls: { concurrency: 1 } })
+    const { begin, rests } = beginning(backend)
+    begin("1")
+    // Twice: also the second one that is given up leaves nobody behind it waiting.
+    for (const id of ["2", "3"]) {
+      const before = rests.length
+      const { cancel } = begin(id)
+      assert.strictEqual(rests.length, before + 1)
+      assert.strictEqual(cancel(), "notSent")
+    }
+    yield* TestClock.adjust(1000)
+    assert.deepStrictEqual(ledger.sent, ["1"])
+    begin("4")
+    assert.deepStrictEqual(ledger.sent, ["1", "4"])
+  })
 })
 
 describe("calls.concurrency and calls.maxInFlight, by generated interleavings", () => {
@@ -567,21 +552,20 @@ describe("calls.concurrency and calls.maxInFlight, by generated interleavings", 
 })
 
 describe("a failed request", () => {
-  it.scoped("[C18:virtual] that is sent again to a server that lives goes before those that came later", () =>
-    Effect.gen(function*() {
-      const { backend, ledger, script } = yield* start({ calls: { concurrency: 1 } })
-      let refused = 0
-      script.respond = (method) =>
-        method !== "tools/call"
-          ? undefined
-          : refused++ === 0
-          ? {
-            answer: "error",
-            error: new RequestError({ fate: "rejected", reason: "rateLimited", message: "later", retryAfter: 1500 })
-          }
-          : after(1000)
-      for (const id of ["1", "2", "3", "4"]) yield* call(backend, "a", id)
-      yield* TestClock.adjust(5000)
-      assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "1", "4"])
-    }))
+  test.scoped("[C18:virtual] that is sent again to a server that lives goes before those that came later", function*() {
+    const { backend, ledger, script } = yield* start({ calls: { concurrency: 1 } })
+    let refused = 0
+    script.respond = (method) =>
+      method !== "tools/call"
+        ? undefined
+        : refused++ === 0
+        ? {
+          answer: "error",
+          error: new RequestError({ fate: "rejected", reason: "rateLimited", message: "later", retryAfter: 1500 })
+        }
+        : after(1000)
+    for (const id of ["1", "2", "3", "4"]) yield* call(backend, "a", id)
+    yield* TestClock.adjust(5000)
+    assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "1", "4"])
+  })
 })

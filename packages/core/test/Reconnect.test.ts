@@ -1,8 +1,8 @@
-import { describe, expect, it } from "@effect/vitest"
 import type { BackendUnavailable, ConnectOptions } from "@mcp-lifeline/core"
 import { Backend, ConnectError, Fleet, Policy, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Duration, Effect, Either, Exit, Fiber, Option, Random, TestClock } from "effect"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import type { CallOptions } from "../src/options/CallOptions.js"
 import * as Pace from "../src/state/Pace.js"
 import { logged } from "./support/Heartbeats.js"
@@ -253,25 +253,24 @@ describe("R5: permanent failures", () => {
   const permanent = { reason: "spawn", permanent: true, message: "no such command: foo; install it" } as const
 
   for (const way of ["reconnect", "enable"] as const) {
-    it.scoped(`[R5] it fails for good at once, says why, and ${way} leaves it`, () =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make().failNext(1, permanent)
-        const { backend } = yield* watched(script)
-        yield* backend.firstOutcome
-        const status = yield* backend.status
-        expect([status.state, status.lastError]).toEqual(["PermanentlyFailed", permanent.message])
-        yield* TestClock.adjust("30 days")
-        expect(script.ledger.attempts).toEqual([0])
-        const error = failure(yield* Effect.exit(backend.callTool({ name: "echo" }))) as BackendUnavailable
-        expect([error._tag, error.state, error.lastError]).toEqual([
-          "BackendUnavailable",
-          "PermanentlyFailed",
-          permanent.message
-        ])
-        expect(error.message).toContain("Fix the cause, then call again")
-        yield* backend[way]
-        expect((yield* backend.status).state).toBe("Connected")
-      }))
+    test.scoped(`[R5] it fails for good at once, says why, and ${way} leaves it`, function*() {
+      const script = ScriptedConnector.make().failNext(1, permanent)
+      const { backend } = yield* watched(script)
+      yield* backend.firstOutcome
+      const status = yield* backend.status
+      expect([status.state, status.lastError]).toEqual(["PermanentlyFailed", permanent.message])
+      yield* TestClock.adjust("30 days")
+      expect(script.ledger.attempts).toEqual([0])
+      const error = failure(yield* Effect.exit(backend.callTool({ name: "echo" }))) as BackendUnavailable
+      expect([error._tag, error.state, error.lastError]).toEqual([
+        "BackendUnavailable",
+        "PermanentlyFailed",
+        permanent.message
+      ])
+      expect(error.message).toContain("Fix the cause, then call again")
+      yield* backend[way]
+      expect((yield* backend.status).state).toBe("Connected")
+    })
   }
 
   it.scoped("[R5] a backend that was connected before is given all quick attempts", () =>
@@ -374,145 +373,138 @@ describe("R6: Retry-After", () => {
 
   for (const uptime of [1, 20] as const) {
     for (const kind of ["closed", "session"] as const) {
-      it.scoped(`[R6] of a replacement holds, whether what stays is lost (${kind}) soon or stable: ${uptime} s`, () =>
-        Effect.gen(function*() {
-          const script = ScriptedConnector.make()
-          const { backend } = yield* watched(script)
-          yield* runUntilIdle
-          script.failNext(1, { reason: "rateLimited", retryAfter: minute })
-          yield* Effect.ignore(backend.reconnect)
-          expect((yield* backend.status).state).toBe("Connected")
-          yield* TestClock.adjust(uptime * second)
-          script.current.lose(kind)
-          yield* TestClock.adjust((60 - uptime) * second - 1)
-          expect(script.ledger.attempts).toEqual([0, 0])
-          yield* TestClock.adjust(1)
-          expect(script.ledger.attempts).toEqual([0, 0, minute])
-        }))
+      test.scoped(`[R6] of a replacement holds, whether what stays is lost (${kind}) soon or stable: ${uptime} s`, function*() {
+        const script = ScriptedConnector.make()
+        const { backend } = yield* watched(script)
+        yield* runUntilIdle
+        script.failNext(1, { reason: "rateLimited", retryAfter: minute })
+        yield* Effect.ignore(backend.reconnect)
+        expect((yield* backend.status).state).toBe("Connected")
+        yield* TestClock.adjust(uptime * second)
+        script.current.lose(kind)
+        yield* TestClock.adjust((60 - uptime) * second - 1)
+        expect(script.ledger.attempts).toEqual([0, 0])
+        yield* TestClock.adjust(1)
+        expect(script.ledger.attempts).toEqual([0, 0, minute])
+      })
     }
   }
 })
 
 describe("R7: a lost session", () => {
-  it.scoped("[R6] of one that was stable, but the server asks to wait", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { backend } = yield* watched(script)
-      yield* TestClock.adjust("10 seconds")
-      script.current.lose({ kind: "session", message: "404", retryAfter: minute })
-      yield* TestClock.adjust(minute - 1)
-      expect(script.ledger.attempts).toEqual([0])
-      expect((yield* backend.status).state).toBe("Reconnecting")
-      yield* TestClock.adjust(1)
-      expect(script.ledger.attempts).toEqual([0, 70 * second])
-    }))
+  test.scoped("[R6] of one that was stable, but the server asks to wait", function*() {
+    const script = ScriptedConnector.make()
+    const { backend } = yield* watched(script)
+    yield* TestClock.adjust("10 seconds")
+    script.current.lose({ kind: "session", message: "404", retryAfter: minute })
+    yield* TestClock.adjust(minute - 1)
+    expect(script.ledger.attempts).toEqual([0])
+    expect((yield* backend.status).state).toBe("Reconnecting")
+    yield* TestClock.adjust(1)
+    expect(script.ledger.attempts).toEqual([0, 70 * second])
+  })
 
-  it.scoped("[R7] of a generation that was stable is initialised anew at once", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { backend, states } = yield* watched(script)
-      yield* TestClock.adjust("10 seconds")
+  test.scoped("[R7] of a generation that was stable is initialised anew at once", function*() {
+    const script = ScriptedConnector.make()
+    const { backend, states } = yield* watched(script)
+    yield* TestClock.adjust("10 seconds")
+    script.current.lose("session")
+    yield* runUntilIdle
+    expect(script.ledger.attempts).toEqual([0, 10_000])
+    expect((yield* backend.status).generation).toBe(2)
+    expect(states()).toEqual(["Connected", "Connecting", "Connected"])
+  })
+
+  test.scoped("[R7] of one that had not, too: ten at once, then one a second, without a failed attempt and without a pause of its own", function*() {
+    const script = ScriptedConnector.make()
+    const { backend, states } = yield* watched(script, {
+      reconnect: { maxAttempts: 1, initialDelay: minute, maxDelay: minute }
+    })
+    yield* TestClock.adjust(0)
+    for (let i = 0; i < 10; i++) {
       script.current.lose("session")
       yield* runUntilIdle
-      expect(script.ledger.attempts).toEqual([0, 10_000])
-      expect((yield* backend.status).generation).toBe(2)
-      expect(states()).toEqual(["Connected", "Connecting", "Connected"])
-    }))
-
-  it.scoped("[R7] of one that had not, too: ten at once, then one a second, without a failed attempt and without a pause of its own", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { backend, states } = yield* watched(script, {
-        reconnect: { maxAttempts: 1, initialDelay: minute, maxDelay: minute }
-      })
-      yield* TestClock.adjust(0)
-      for (let i = 0; i < 10; i++) {
-        script.current.lose("session")
-        yield* runUntilIdle
-        expect((yield* backend.status).generation).toBe(i + 2)
-      }
-      expect(new Set(script.ledger.attempts)).toEqual(new Set([0]))
-      for (let i = 1; i <= 20; i++) {
-        script.current.lose("session")
-        yield* runUntilIdle
-        expect(yield* backend.status).toMatchObject({ state: "Reconnecting", nextAttemptAt: i * second })
-        yield* TestClock.adjust(second - 1)
-        expect(script.ledger.attempts).toHaveLength(10 + i)
-        yield* TestClock.adjust(1)
-        expect(script.ledger.attempts.at(-1)).toBe(i * second)
-      }
-      expect(states()).not.toContain("Dormant")
-      expect((yield* backend.status).failedAttempts).toBe(0)
-      // After ten quiet seconds there are ten again.
-      yield* TestClock.adjust("10 seconds")
-      for (let i = 0; i < 10; i++) {
-        script.current.lose("session")
-        yield* runUntilIdle
-        expect((yield* backend.status).state).toBe("Connected")
-      }
-    }))
-
-  it.scoped("[R7] a waiting call does not hasten the one that has to wait", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { backend } = yield* watched(script)
-      yield* TestClock.adjust(0)
-      for (let i = 0; i < 11; i++) {
-        script.current.lose("session")
-        yield* runUntilIdle
-      }
-      const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
-      yield* TestClock.adjust(999)
-      expect(script.ledger.attempts).toHaveLength(11)
-      yield* TestClock.adjust(1)
-      yield* Fiber.join(call)
-      expect(script.ledger.attempts.at(-1)).toBe(second)
-    }))
-
-  it.scoped("[R7] before every call: each is refused once and answered on the new session, at a call a second for ever", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { backend, states } = yield* watched(script)
-      yield* TestClock.adjust(0)
-      for (let i = 0; i < 30; i++) {
-        let refused = false
-        script.respond = (method) => {
-          if (method !== "tools/call" || refused) return undefined
-          refused = true
-          script.current.lose("session")
-          return { answer: "error", error: new RequestError({ fate: "rejected", reason: "session", message: "404" }) }
-        }
-        const calledAt = yield* Clock.currentTimeMillis
-        const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
-        yield* TestClock.adjust(second)
-        expect(yield* Fiber.join(call)).toBeDefined()
-        expect((script.ledger.attempts.at(-1) ?? 0) - calledAt).toBeLessThanOrEqual(second)
-      }
-      expect(states()).not.toContain("Dormant")
-    }))
-
-  it.scoped("[R7] a handshake whose session is forgotten before it ends is made again at once, and fails with its reason when that goes on", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const forgotten = new ConnectError({
-        backend: "",
-        reason: "session",
-        permanent: false,
-        message: "404 to initialized"
-      })
-      script.otherwise = { connect: "fail", error: forgotten }
-      const { backend } = yield* watched(script)
+      expect((yield* backend.status).generation).toBe(i + 2)
+    }
+    expect(new Set(script.ledger.attempts)).toEqual(new Set([0]))
+    for (let i = 1; i <= 20; i++) {
+      script.current.lose("session")
       yield* runUntilIdle
-      // Ten at once; the eleventh fails, and the backoff begins.
-      expect(script.ledger.attempts).toEqual(Array.from({ length: 11 }, () => 0))
-      expect(yield* backend.status).toMatchObject({
-        state: "Reconnecting",
-        failedAttempts: 1,
-        lastError: expect.stringMatching(
-          /^404 to initialized; the server keeps forgetting .* replicas without sticky sessions/
-        )
-      })
-    }))
+      expect(yield* backend.status).toMatchObject({ state: "Reconnecting", nextAttemptAt: i * second })
+      yield* TestClock.adjust(second - 1)
+      expect(script.ledger.attempts).toHaveLength(10 + i)
+      yield* TestClock.adjust(1)
+      expect(script.ledger.attempts.at(-1)).toBe(i * second)
+    }
+    expect(states()).not.toContain("Dormant")
+    expect((yield* backend.status).failedAttempts).toBe(0)
+    // After ten quiet seconds there are ten again.
+    yield* TestClock.adjust("10 seconds")
+    for (let i = 0; i < 10; i++) {
+      script.current.lose("session")
+      yield* runUntilIdle
+      expect((yield* backend.status).state).toBe("Connected")
+    }
+  })
+
+  test.scoped("[R7] a waiting call does not hasten the one that has to wait", function*() {
+    const script = ScriptedConnector.make()
+    const { backend } = yield* watched(script)
+    yield* TestClock.adjust(0)
+    for (let i = 0; i < 11; i++) {
+      script.current.lose("session")
+      yield* runUntilIdle
+    }
+    const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
+    yield* TestClock.adjust(999)
+    expect(script.ledger.attempts).toHaveLength(11)
+    yield* TestClock.adjust(1)
+    yield* Fiber.join(call)
+    expect(script.ledger.attempts.at(-1)).toBe(second)
+  })
+
+  test.scoped("[R7] before every call: each is refused once and answered on the new session, at a call a second for ever", function*() {
+    const script = ScriptedConnector.make()
+    const { backend, states } = yield* watched(script)
+    yield* TestClock.adjust(0)
+    for (let i = 0; i < 30; i++) {
+      let refused = false
+      script.respond = (method) => {
+        if (method !== "tools/call" || refused) return undefined
+        refused = true
+        script.current.lose("session")
+        return { answer: "error", error: new RequestError({ fate: "rejected", reason: "session", message: "404" }) }
+      }
+      const calledAt = yield* Clock.currentTimeMillis
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
+      yield* TestClock.adjust(second)
+      expect(yield* Fiber.join(call)).toBeDefined()
+      expect((script.ledger.attempts.at(-1) ?? 0) - calledAt).toBeLessThanOrEqual(second)
+    }
+    expect(states()).not.toContain("Dormant")
+  })
+
+  test.scoped("[R7] a handshake whose session is forgotten before it ends is made again at once, and fails with its reason when that goes on", function*() {
+    const script = ScriptedConnector.make()
+    const forgotten = new ConnectError({
+      backend: "",
+      reason: "session",
+      permanent: false,
+      message: "404 to initialized"
+    })
+    script.otherwise = { connect: "fail", error: forgotten }
+    const { backend } = yield* watched(script)
+    yield* runUntilIdle
+    // Ten at once; the eleventh fails, and the backoff begins.
+    expect(script.ledger.attempts).toEqual(Array.from({ length: 11 }, () => 0))
+    expect(yield* backend.status).toMatchObject({
+      state: "Reconnecting",
+      failedAttempts: 1,
+      lastError: expect.stringMatching(
+        /^404 to initialized; the server keeps forgetting .* replicas without sticky sessions/
+      )
+    })
+  })
 
   it.scoped("[R7] a server that keeps forgetting is named: in the status, and in one warning, with how many, how old, and the causes", () =>
     logged((lines) =>
@@ -751,30 +743,31 @@ describe("R8: calls while it is down", () => {
       expect(script.ledger.attempts).toEqual([0, 0])
     }).pipe(longest))
 
-  it.scoped("[R8] where waiting is pointless a call fails at once", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      script.otherwise = { close: 1000 }
-      const { backend } = yield* watched(script)
-      yield* runUntilIdle
-      const refused = (state: string) =>
-        Effect.map(Effect.exit(backend.ping()), (exit) =>
-          expect(failure(exit)).toMatchObject({ _tag: "BackendUnavailable", state }))
-      yield* backend.disconnect
-      yield* refused("Disconnected")
-      const disable = yield* Effect.fork(backend.disable)
-      yield* runUntilIdle
-      yield* refused("Disabling")
-      yield* TestClock.adjust("1 second")
-      yield* Fiber.join(disable)
-      yield* refused("Disabled")
-      script.failNext(1, { permanent: true })
-      const before = script.ledger.attempts.length
-      const other = yield* watched(script)
-      yield* other.backend.firstOutcome
-      expect(failure(yield* Effect.exit(other.backend.ping()))).toMatchObject({ state: "PermanentlyFailed" })
-      expect(script.ledger.attempts).toHaveLength(before + 1)
-    }))
+  test.scoped("[R8] where waiting is pointless a call fails at once", function*() {
+    const script = ScriptedConnector.make()
+    script.otherwise = { close: 1000 }
+    const { backend } = yield* watched(script)
+    yield* runUntilIdle
+    const refused = (state: string) =>
+      Effect.map(
+        Effect.exit(backend.ping()),
+        (exit) => expect(failure(exit)).toMatchObject({ _tag: "BackendUnavailable", state })
+      )
+    yield* backend.disconnect
+    yield* refused("Disconnected")
+    const disable = yield* Effect.fork(backend.disable)
+    yield* runUntilIdle
+    yield* refused("Disabling")
+    yield* TestClock.adjust("1 second")
+    yield* Fiber.join(disable)
+    yield* refused("Disabled")
+    script.failNext(1, { permanent: true })
+    const before = script.ledger.attempts.length
+    const other = yield* watched(script)
+    yield* other.backend.firstOutcome
+    expect(failure(yield* Effect.exit(other.backend.ping()))).toMatchObject({ state: "PermanentlyFailed" })
+    expect(script.ledger.attempts).toHaveLength(before + 1)
+  })
 
   it.scoped("[R8] a call that waits when waiting becomes pointless fails in that moment", () =>
     Effect.gen(function*() {
@@ -860,94 +853,88 @@ describe("R13: calls after a permanent failure", () => {
     })
 
   for (const times of [1, 40]) {
-    it.scoped(`[R13:virtual] ${times} at a time bring an attempt every demandInterval, doubling up to maxDelay`, () =>
-      Effect.gen(function*() {
-        const { backend, script } = yield* refusing(unauthorized, { reconnect: { maxDelay: 8000 } })
-        for (let i = 0; i < 34; i++) {
-          yield* call(backend, times)
-          yield* TestClock.adjust("1 second")
-        }
-        expect(script.ledger.attempts).toEqual([0, 1000, 3000, 7000, 15_000, 23_000, 31_000])
-      }))
+    test.scoped(`[R13:virtual] ${times} at a time bring an attempt every demandInterval, doubling up to maxDelay`, function*() {
+      const { backend, script } = yield* refusing(unauthorized, { reconnect: { maxDelay: 8000 } })
+      for (let i = 0; i < 34; i++) {
+        yield* call(backend, times)
+        yield* TestClock.adjust("1 second")
+      }
+      expect(script.ledger.attempts).toEqual([0, 1000, 3000, 7000, 15_000, 23_000, 31_000])
+    })
   }
 
-  it.scoped("[R13:virtual] the pace is that of attempts, however long each takes", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* refusing()
-      script.otherwise = { ...unauthorized, after: 6000 }
-      yield* TestClock.adjust("1 second")
-      yield* call(backend)
-      const waiting = yield* Effect.fork(backend.ping())
-      yield* TestClock.adjust(5999)
-      expect(waiting.unsafePoll()).toBeNull()
-      yield* TestClock.adjust(1)
-      expect(failure(waiting.unsafePoll()!)).toMatchObject({ state: "PermanentlyFailed" })
-      yield* call(backend)
-      yield* TestClock.adjust(1999)
-      yield* call(backend)
-      expect(script.ledger.attempts).toEqual([0, 1000])
-      yield* TestClock.adjust(1)
-      yield* call(backend)
-      expect(script.ledger.attempts).toEqual([0, 1000, 9000])
-    }))
+  test.scoped("[R13:virtual] the pace is that of attempts, however long each takes", function*() {
+    const { backend, script } = yield* refusing()
+    script.otherwise = { ...unauthorized, after: 6000 }
+    yield* TestClock.adjust("1 second")
+    yield* call(backend)
+    const waiting = yield* Effect.fork(backend.ping())
+    yield* TestClock.adjust(5999)
+    expect(waiting.unsafePoll()).toBeNull()
+    yield* TestClock.adjust(1)
+    expect(failure(waiting.unsafePoll()!)).toMatchObject({ state: "PermanentlyFailed" })
+    yield* call(backend)
+    yield* TestClock.adjust(1999)
+    yield* call(backend)
+    expect(script.ledger.attempts).toEqual([0, 1000])
+    yield* TestClock.adjust(1)
+    yield* call(backend)
+    expect(script.ledger.attempts).toEqual([0, 1000, 9000])
+  })
 
-  it.scoped("[R13:virtual] [R6] none comes before a Retry-After has passed", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* refusing({
-        ...unauthorized,
-        error: { ...unauthorized.error, retryAfter: 90 * second }
-      })
-      for (let i = 0; i < 9; i++) {
-        const { message } = yield* call(backend, 3)
-        const early = Duration.format(Duration.seconds(90 - 10 * i))
-        expect(message).toMatch(new RegExp(`Fix the cause, then call again, in ${early} at the earliest$`))
-        yield* TestClock.adjust("10 seconds")
-      }
-      expect(script.ledger.attempts).toEqual([0])
-      yield* call(backend)
-      expect(script.ledger.attempts).toEqual([0, 90 * second])
-    }))
+  test.scoped("[R13:virtual] [R6] none comes before a Retry-After has passed", function*() {
+    const { backend, script } = yield* refusing({
+      ...unauthorized,
+      error: { ...unauthorized.error, retryAfter: 90 * second }
+    })
+    for (let i = 0; i < 9; i++) {
+      const { message } = yield* call(backend, 3)
+      const early = Duration.format(Duration.seconds(90 - 10 * i))
+      expect(message).toMatch(new RegExp(`Fix the cause, then call again, in ${early} at the earliest$`))
+      yield* TestClock.adjust("10 seconds")
+    }
+    expect(script.ledger.attempts).toEqual([0])
+    yield* call(backend)
+    expect(script.ledger.attempts).toEqual([0, 90 * second])
+  })
 
-  it.scoped("[R13:virtual] what was mended is found by the attempt that a call brings, and the next call waits for it", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* refusing()
-      yield* TestClock.adjust("1 hour")
-      script.otherwise = { after: 3000 }
-      const { message } = yield* call(backend)
-      expect(message).toBe(
-        "one is PermanentlyFailed (waiting does not help): the call was not sent; last error: HTTP 401. Fix the cause, then call again"
-      )
-      const next = yield* Effect.fork(backend.ping())
-      yield* TestClock.adjust("3 seconds")
-      expect(Exit.isSuccess(next.unsafePoll()!)).toBe(true)
-    }))
+  test.scoped("[R13:virtual] what was mended is found by the attempt that a call brings, and the next call waits for it", function*() {
+    const { backend, script } = yield* refusing()
+    yield* TestClock.adjust("1 hour")
+    script.otherwise = { after: 3000 }
+    const { message } = yield* call(backend)
+    expect(message).toBe(
+      "one is PermanentlyFailed (waiting does not help): the call was not sent; last error: HTTP 401. Fix the cause, then call again"
+    )
+    const next = yield* Effect.fork(backend.ping())
+    yield* TestClock.adjust("3 seconds")
+    expect(Exit.isSuccess(next.unsafePoll()!)).toBe(true)
+  })
 
-  it.scoped("[R13:virtual] a failure that may pass is followed by the backoff", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* refusing()
-      script.otherwise = failing
-      yield* TestClock.adjust("1 second")
-      yield* call(backend)
-      expect((yield* backend.status).state).toBe("Reconnecting")
-      script.otherwise = {}
-      yield* TestClock.adjust("1 minute")
-      expect((yield* backend.status).state).toBe("Connected")
-    }))
+  test.scoped("[R13:virtual] a failure that may pass is followed by the backoff", function*() {
+    const { backend, script } = yield* refusing()
+    script.otherwise = failing
+    yield* TestClock.adjust("1 second")
+    yield* call(backend)
+    expect((yield* backend.status).state).toBe("Reconnecting")
+    script.otherwise = {}
+    yield* TestClock.adjust("1 minute")
+    expect((yield* backend.status).state).toBe("Connected")
+  })
 
-  it.scoped("[R13:virtual] failFast and healthCheck ask for no attempt, and a command may come at any time", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* refusing()
-      yield* TestClock.adjust("1 hour")
-      expect(failure(yield* Effect.exit(backend.ping({ failFast: true })))).toMatchObject({
-        state: "PermanentlyFailed"
-      })
-      yield* backend.healthCheck
-      yield* runUntilIdle
-      expect(script.ledger.attempts).toEqual([0])
-      yield* call(backend)
-      yield* Effect.ignore(backend.reconnect)
-      expect(script.ledger.attempts).toEqual([0, 60 * minute, 60 * minute])
-    }))
+  test.scoped("[R13:virtual] failFast and healthCheck ask for no attempt, and a command may come at any time", function*() {
+    const { backend, script } = yield* refusing()
+    yield* TestClock.adjust("1 hour")
+    expect(failure(yield* Effect.exit(backend.ping({ failFast: true })))).toMatchObject({
+      state: "PermanentlyFailed"
+    })
+    yield* backend.healthCheck
+    yield* runUntilIdle
+    expect(script.ledger.attempts).toEqual([0])
+    yield* call(backend)
+    yield* Effect.ignore(backend.reconnect)
+    expect(script.ledger.attempts).toEqual([0, 60 * minute, 60 * minute])
+  })
 })
 
 describe("R14: an attempt within each wait", () => {
@@ -1112,44 +1099,41 @@ describe("V10: attempts that reach nobody", () => {
 })
 
 describe("R9: auto: false", () => {
-  it.scoped("[R9] a loss leads to Disconnected, and only a command leaves it", () =>
-    Effect.gen(function*() {
-      for (const kind of ["closed", "session"] as const) {
-        const script = ScriptedConnector.make()
-        const { backend } = yield* watched(script, { reconnect: { auto: false } })
-        yield* TestClock.adjust("10 seconds")
-        script.current.lose(kind)
-        yield* runUntilIdle
-        expect((yield* backend.status).state).toBe("Disconnected")
-        expect(failure(yield* Effect.exit(backend.ping()))).toMatchObject({ state: "Disconnected" })
-        yield* TestClock.adjust("1 day")
-        expect(script.ledger.attempts).toHaveLength(1)
-        yield* backend.reconnect
-        expect((yield* backend.status).state).toBe("Connected")
-      }
-    }))
-
-  it.scoped("[R9] [R13] after an attempt that failed for good, too", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make().failNext(1, { permanent: true })
+  test.scoped("[R9] a loss leads to Disconnected, and only a command leaves it", function*() {
+    for (const kind of ["closed", "session"] as const) {
+      const script = ScriptedConnector.make()
       const { backend } = yield* watched(script, { reconnect: { auto: false } })
-      yield* TestClock.adjust("1 day")
-      const error = failure(yield* Effect.exit(backend.ping()))
-      expect(error).toMatchObject({ state: "PermanentlyFailed" })
-      expect(error.message).not.toMatch(/tries again|or later/)
+      yield* TestClock.adjust("10 seconds")
+      script.current.lose(kind)
       yield* runUntilIdle
-      expect(script.ledger.attempts).toEqual([0])
-      yield* backend.reconnect
-      expect((yield* backend.status).state).toBe("Connected")
-    }))
-
-  it.scoped("[R9] so does an attempt that fails", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* down({ reconnect: { auto: false } })
       expect((yield* backend.status).state).toBe("Disconnected")
+      expect(failure(yield* Effect.exit(backend.ping()))).toMatchObject({ state: "Disconnected" })
       yield* TestClock.adjust("1 day")
       expect(script.ledger.attempts).toHaveLength(1)
-    }))
+      yield* backend.reconnect
+      expect((yield* backend.status).state).toBe("Connected")
+    }
+  })
+
+  test.scoped("[R9] [R13] after an attempt that failed for good, too", function*() {
+    const script = ScriptedConnector.make().failNext(1, { permanent: true })
+    const { backend } = yield* watched(script, { reconnect: { auto: false } })
+    yield* TestClock.adjust("1 day")
+    const error = failure(yield* Effect.exit(backend.ping()))
+    expect(error).toMatchObject({ state: "PermanentlyFailed" })
+    expect(error.message).not.toMatch(/tries again|or later/)
+    yield* runUntilIdle
+    expect(script.ledger.attempts).toEqual([0])
+    yield* backend.reconnect
+    expect((yield* backend.status).state).toBe("Connected")
+  })
+
+  test.scoped("[R9] so does an attempt that fails", function*() {
+    const { backend, script } = yield* down({ reconnect: { auto: false } })
+    expect((yield* backend.status).state).toBe("Disconnected")
+    yield* TestClock.adjust("1 day")
+    expect(script.ledger.attempts).toHaveLength(1)
+  })
 })
 
 describe("R10: attempts at once", () => {
@@ -1168,14 +1152,13 @@ describe("R10: attempts at once", () => {
       return [`b${i}`, script] as const
     }))
 
-  it.scoped("[R10] no more than connectConcurrency attempts run at once, and each that ends lets the next begin", () =>
-    Effect.gen(function*() {
-      const scripts = scriptsOf(7, { after: 1500 })
-      yield* fleetOf(scripts, 3)
-      yield* TestClock.adjust("1 minute")
-      const starts = Object.values(scripts).flatMap(({ ledger }) => ledger.attempts)
-      expect(starts.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 1500, 1500, 1500, 3000])
-    }))
+  test.scoped("[R10] no more than connectConcurrency attempts run at once, and each that ends lets the next begin", function*() {
+    const scripts = scriptsOf(7, { after: 1500 })
+    yield* fleetOf(scripts, 3)
+    yield* TestClock.adjust("1 minute")
+    const starts = Object.values(scripts).flatMap(({ ledger }) => ledger.attempts)
+    expect(starts.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 1500, 1500, 1500, 3000])
+  })
 
   it.scoped("[R10] a black hole gives its permit back after 2 s and goes on; the rest is not held up", () =>
     Effect.gen(function*() {
@@ -1214,12 +1197,11 @@ describe("R10: attempts at once", () => {
       expect(starts.toSorted((a, b) => a - b)).toEqual([0, 0, 1000, 1000, 2000, 2000])
     }).pipe(longest))
 
-  it.effect("[R10] a bound that is none is refused by its name", () =>
-    Effect.gen(function*() {
-      for (const connectConcurrency of [0, -1, 1.5, Number.NaN]) {
-        const error = failure(yield* Effect.exit(Effect.scoped(Fleet.make({ backends: {}, connectConcurrency }))))
-        expect([error._tag, error.field]).toEqual(["InvalidOptions", "connectConcurrency"])
-        expect(error.message).toContain(String(connectConcurrency))
-      }
-    }))
+  test.effect("[R10] a bound that is none is refused by its name", function*() {
+    for (const connectConcurrency of [0, -1, 1.5, Number.NaN]) {
+      const error = failure(yield* Effect.exit(Effect.scoped(Fleet.make({ backends: {}, connectConcurrency }))))
+      expect([error._tag, error.field]).toEqual(["InvalidOptions", "connectConcurrency"])
+      expect(error.message).toContain(String(connectConcurrency))
+    }
+  })
 })

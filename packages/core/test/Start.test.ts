@@ -1,8 +1,8 @@
-import { describe, expect, it } from "@effect/vitest"
 import { type Backend, type CallError, type Connection, RequestError, Sending, Telemetry } from "@mcp-lifeline/core"
 import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, TestClock } from "effect"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 const params = { name: "echo" }
@@ -65,97 +65,91 @@ const noting = () => {
 }
 
 describe("a call that is started without a fiber", () => {
-  it.scoped("[C1] is sent before start returns, and ends with the exit of its request", () =>
-    Effect.gen(function*() {
-      const one = yield* sending()
-      one.start()
-      expect(one.sent()).toBe(1)
-      yield* runUntilIdle
-      expect(one.nexts.map(Exit.isExit)).toEqual([true])
-      expect(yield* one.nexts[0]!).toMatchObject({ content: [{ type: "text" }] })
-      yield* unused(one)
-    }))
+  test.scoped("[C1] is sent before start returns, and ends with the exit of its request", function*() {
+    const one = yield* sending()
+    one.start()
+    expect(one.sent()).toBe(1)
+    yield* runUntilIdle
+    expect(one.nexts.map(Exit.isExit)).toEqual([true])
+    expect(yield* one.nexts[0]!).toMatchObject({ content: [{ type: "text" }] })
+    yield* unused(one)
+  })
 
-  it.scoped("[C1] where there is no connection, goes on with an effect that waits for one", () =>
-    Effect.gen(function*() {
-      const one = yield* sending()
-      yield* one.backend.disconnect
-      one.start()
-      expect(one.nexts.map(Exit.isExit)).toEqual([false])
-      const fiber = yield* Effect.fork(one.nexts[0]!)
-      yield* one.backend.reconnect
-      yield* runUntilIdle
-      expect(yield* Fiber.join(fiber)).toMatchObject({ content: [{ type: "text" }] })
-    }))
+  test.scoped("[C1] where there is no connection, goes on with an effect that waits for one", function*() {
+    const one = yield* sending()
+    yield* one.backend.disconnect
+    one.start()
+    expect(one.nexts.map(Exit.isExit)).toEqual([false])
+    const fiber = yield* Effect.fork(one.nexts[0]!)
+    yield* one.backend.reconnect
+    yield* runUntilIdle
+    expect(yield* Fiber.join(fiber)).toMatchObject({ content: [{ type: "text" }] })
+  })
 
-  it.scoped("[C2] where its connection is lost before it was sent, goes on with an effect that sends it again", () =>
-    Effect.gen(function*() {
-      let refused = 0
-      const one = yield* sending(({ send }) => ({
-        send: (method, given, options, settle) => {
-          if (method === "tools/call" && refused++ === 0) one.script.current.lose()
-          return send(method, given, options, settle)
+  test.scoped("[C2] where its connection is lost before it was sent, goes on with an effect that sends it again", function*() {
+    let refused = 0
+    const one = yield* sending(({ send }) => ({
+      send: (method, given, options, settle) => {
+        if (method === "tools/call" && refused++ === 0) one.script.current.lose()
+        return send(method, given, options, settle)
+      }
+    }))
+    one.start()
+    yield* runUntilIdle
+    expect(one.nexts.map(Exit.isExit)).toEqual([false])
+    const fiber = yield* Effect.fork(one.nexts[0]!)
+    yield* TestClock.adjust("1 minute")
+    expect(yield* Fiber.join(fiber)).toMatchObject({ content: [{ type: "text" }] })
+    expect(one.sent()).toBe(2)
+  })
+
+  test.scoped("[C4] cancelled, gives its lease back at once, cancels its request and calls nobody", function*() {
+    const one = yield* sending()
+    one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+    const cancel = one.start()
+    yield* runUntilIdle
+    expect(one.script.current.pending).toBe(1)
+    cancel()
+    cancel()
+    yield* runUntilIdle
+    expect(one.script.current.pending).toBe(0)
+    expect(one.nexts).toEqual([])
+    yield* unused(one)
+  })
+
+  test.scoped("[C19] cancelled, says what becomes of it: it may be carried out, unless its connection takes it back", function*() {
+    let takesBack = false
+    const one = yield* sending(({ send }) => ({
+      send: (method, given, options, settle) => {
+        const cancel = send(method, given, options, settle)
+        return () => {
+          cancel()
+          if (takesBack) options.onevent?.({ _tag: "Withdrawn" })
         }
-      }))
-      one.start()
-      yield* runUntilIdle
-      expect(one.nexts.map(Exit.isExit)).toEqual([false])
-      const fiber = yield* Effect.fork(one.nexts[0]!)
-      yield* TestClock.adjust("1 minute")
-      expect(yield* Fiber.join(fiber)).toMatchObject({ content: [{ type: "text" }] })
-      expect(one.sent()).toBe(2)
+      }
     }))
+    one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+    const [first, second] = [one.start(), one.start()]
+    expect([first(), first()]).toEqual(["unknown", "unknown"])
+    takesBack = true
+    expect(second()).toBe("notSent")
+  })
 
-  it.scoped("[C4] cancelled, gives its lease back at once, cancels its request and calls nobody", () =>
-    Effect.gen(function*() {
-      const one = yield* sending()
-      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
-      const cancel = one.start()
-      yield* runUntilIdle
-      expect(one.script.current.pending).toBe(1)
-      cancel()
-      cancel()
-      yield* runUntilIdle
-      expect(one.script.current.pending).toBe(0)
-      expect(one.nexts).toEqual([])
-      yield* unused(one)
-    }))
-
-  it.scoped("[C19] cancelled, says what becomes of it: it may be carried out, unless its connection takes it back", () =>
-    Effect.gen(function*() {
-      let takesBack = false
-      const one = yield* sending(({ send }) => ({
-        send: (method, given, options, settle) => {
-          const cancel = send(method, given, options, settle)
-          return () => {
-            cancel()
-            if (takesBack) options.onevent?.({ _tag: "Withdrawn" })
-          }
-        }
-      }))
-      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
-      const [first, second] = [one.start(), one.start()]
-      expect([first(), first()]).toEqual(["unknown", "unknown"])
-      takesBack = true
-      expect(second()).toBe("notSent")
-    }))
-
-  it.scoped("[C19] cancelled while it waits for a connection, was not sent, and is not sent any more", () =>
-    Effect.gen(function*() {
-      const one = yield* sending()
-      one.script.otherwise = { after: 1000 }
-      one.script.current.lose()
-      yield* runUntilIdle
-      const cancel = one.start()
-      const fiber = yield* Effect.fork(one.nexts[0]!)
-      yield* runUntilIdle
-      expect(cancel()).toBe("notSent")
-      // Its fiber is not interrupted yet when there is a connection.
-      yield* TestClock.adjust("1 minute")
-      expect(Exit.isInterrupted(yield* Fiber.await(fiber))).toBe(true)
-      expect(one.sent()).toBe(0)
-      expect(cancel()).toBe("notSent")
-    }))
+  test.scoped("[C19] cancelled while it waits for a connection, was not sent, and is not sent any more", function*() {
+    const one = yield* sending()
+    one.script.otherwise = { after: 1000 }
+    one.script.current.lose()
+    yield* runUntilIdle
+    const cancel = one.start()
+    const fiber = yield* Effect.fork(one.nexts[0]!)
+    yield* runUntilIdle
+    expect(cancel()).toBe("notSent")
+    // Its fiber is not interrupted yet when there is a connection.
+    yield* TestClock.adjust("1 minute")
+    expect(Exit.isInterrupted(yield* Fiber.await(fiber))).toBe(true)
+    expect(one.sent()).toBe(0)
+    expect(cancel()).toBe("notSent")
+  })
 
   it.scoped.each<[ReadonlyArray<RequestError["fate"]>, "notSent" | "unknown"]>([
     [["notSent"], "notSent"],
@@ -184,18 +178,17 @@ describe("a call that is started without a fiber", () => {
       })
   )
 
-  it.scoped("[C4] interrupted in a fiber, it is the same", () =>
-    Effect.gen(function*() {
-      const one = yield* sending()
-      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
-      const fiber = yield* Effect.fork(one.backend.callTool(params))
-      yield* runUntilIdle
-      expect(one.script.current.pending).toBe(1)
-      yield* Fiber.interrupt(fiber)
-      yield* runUntilIdle
-      expect(one.script.current.pending).toBe(0)
-      yield* unused(one)
-    }))
+  test.scoped("[C4] interrupted in a fiber, it is the same", function*() {
+    const one = yield* sending()
+    one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+    const fiber = yield* Effect.fork(one.backend.callTool(params))
+    yield* runUntilIdle
+    expect(one.script.current.pending).toBe(1)
+    yield* Fiber.interrupt(fiber)
+    yield* runUntilIdle
+    expect(one.script.current.pending).toBe(0)
+    yield* unused(one)
+  })
 })
 
 describe("a call that is started without a fiber, and measured", () => {
@@ -347,77 +340,72 @@ describe("a call that is given up while it is sent", () => {
     })
   }
 
-  it.scoped("[C19 L19:virtual] within a send that throws then, it keeps no lease", () =>
-    Effect.gen(function*() {
-      let cancel: (() => unknown) | undefined
-      const one = yield* sending((connection) => ({
-        send: (method, given, options, settle) => {
-          if (method !== "tools/call") return connection.send(method, given, options, settle)
-          cancel?.()
-          throw new Error("broken on purpose")
-        }
-      }))
-      yield* one.backend.disconnect
-      cancel = one.start()
-      const fiber = yield* Effect.fork(one.nexts[0]!)
-      yield* one.backend.reconnect
-      yield* runUntilIdle
-      yield* Fiber.interrupt(fiber)
-      expect((yield* one.backend.status).inFlight).toBe(0)
+  test.scoped("[C19 L19:virtual] within a send that throws then, it keeps no lease", function*() {
+    let cancel: (() => unknown) | undefined
+    const one = yield* sending((connection) => ({
+      send: (method, given, options, settle) => {
+        if (method !== "tools/call") return connection.send(method, given, options, settle)
+        cancel?.()
+        throw new Error("broken on purpose")
+      }
     }))
+    yield* one.backend.disconnect
+    cancel = one.start()
+    const fiber = yield* Effect.fork(one.nexts[0]!)
+    yield* one.backend.reconnect
+    yield* runUntilIdle
+    yield* Fiber.interrupt(fiber)
+    expect((yield* one.backend.status).inFlight).toBe(0)
+  })
 
-  it.scoped("[L19:virtual] onSent may throw: the call goes on", () =>
-    Effect.gen(function*() {
-      const one = yield* sending()
-      one.start({
-        onSent: () => {
-          throw new Error("broken on purpose")
-        }
-      })
-      yield* runUntilIdle
-      expect(yield* one.nexts[0]!).toMatchObject({ content: [{ type: "text" }] })
-      yield* unused(one)
-    }))
+  test.scoped("[L19:virtual] onSent may throw: the call goes on", function*() {
+    const one = yield* sending()
+    one.start({
+      onSent: () => {
+        throw new Error("broken on purpose")
+      }
+    })
+    yield* runUntilIdle
+    expect(yield* one.nexts[0]!).toMatchObject({ content: [{ type: "text" }] })
+    yield* unused(one)
+  })
 })
 
 describe("a connection whose send is broken", () => {
-  it.scoped("[L19:virtual] throws: the call fails, and its lease is given back", () =>
-    Effect.gen(function*() {
-      const one = yield* sending(() => ({
-        send: () => {
-          throw new Error("broken on purpose")
-        }
-      }))
-      one.start()
-      expect(failure(yield* Effect.exit(one.nexts[0]!))._tag).toBe("ResultUnknown")
-      yield* unused(one)
+  test.scoped("[L19:virtual] throws: the call fails, and its lease is given back", function*() {
+    const one = yield* sending(() => ({
+      send: () => {
+        throw new Error("broken on purpose")
+      }
     }))
+    one.start()
+    expect(failure(yield* Effect.exit(one.nexts[0]!))._tag).toBe("ResultUnknown")
+    yield* unused(one)
+  })
 
-  it.scoped("[L19:virtual] settles twice: the first counts", () =>
-    Effect.gen(function*() {
-      const one = yield* sending(() => ({
-        send: (_method, _params, _options, settle) => {
-          settle(Exit.succeed({ content: [] } as never))
-          settle(Exit.die("again"))
-          return () => {}
-        }
-      }))
-      one.start()
-      expect(one.nexts.map(Exit.isExit)).toEqual([true])
-      expect(yield* one.nexts[0]!).toEqual({ content: [] })
-      yield* unused(one)
+  test.scoped("[L19:virtual] settles twice: the first counts", function*() {
+    const one = yield* sending(() => ({
+      send: (_method, _params, _options, settle) => {
+        settle(Exit.succeed({ content: [] } as never))
+        settle(Exit.die("again"))
+        return () => {}
+      }
     }))
+    one.start()
+    expect(one.nexts.map(Exit.isExit)).toEqual([true])
+    expect(yield* one.nexts[0]!).toEqual({ content: [] })
+    yield* unused(one)
+  })
 
-  it.scoped("[L19:virtual] throws when it is asked to cancel: the lease is given back", () =>
-    Effect.gen(function*() {
-      const one = yield* sending(() => ({
-        send: () => () => {
-          throw new Error("broken on purpose")
-        }
-      }))
-      const cancel = one.start()
-      expect(cancel).not.toThrow()
-      expect(one.nexts).toEqual([])
-      yield* unused(one)
+  test.scoped("[L19:virtual] throws when it is asked to cancel: the lease is given back", function*() {
+    const one = yield* sending(() => ({
+      send: () => () => {
+        throw new Error("broken on purpose")
+      }
     }))
+    const cancel = one.start()
+    expect(cancel).not.toThrow()
+    expect(one.nexts).toEqual([])
+    yield* unused(one)
+  })
 })

@@ -1,8 +1,8 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Backend, Fleet, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Either, Exit, Fiber, Logger, TestClock } from "effect"
 import * as fc from "fast-check"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Tools from "../src/options/Tools.js"
 
 const { tool } = ScriptedConnector
@@ -123,25 +123,24 @@ const start = (options: Partial<Backend.BackendOptions>) => {
 const never: ScriptedConnector.Answer = { answer: "never" }
 
 describe("calls of tools with options", () => {
-  it.scoped("[C18:virtual] the timeout of a tool, and that of the call above it", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({ tools: { "write_*": { timeout: "3 s" } } })
-      script.respond = (method) => method === "tools/call" ? never : undefined
-      const outcome = (name: string, options?: Backend.CallOptions) =>
-        Effect.gen(function*() {
-          const call = yield* Effect.fork(Effect.flip(backend.callTool({ name }, options)))
-          const before = yield* TestClock.currentTimeMillis
-          while (call.unsafePoll() === null) yield* TestClock.adjust(500)
-          yield* Fiber.join(call)
-          return (yield* TestClock.currentTimeMillis) - before
-        })
-      assert.strictEqual(yield* outcome("write_file"), 3000)
-      assert.strictEqual(yield* outcome("write_file", { defaultTimeout: Number.POSITIVE_INFINITY }), 3000)
-      assert.strictEqual(yield* outcome("write_file", { timeout: "1 s" }), 1000)
-      assert.strictEqual(yield* outcome("write_file", { timeout: "5 s" }), 5000)
-      assert.strictEqual(yield* outcome("read_file"), 60_000)
-      assert.strictEqual(yield* outcome("read_file", { defaultTimeout: "7 s" }), 7000)
-    }))
+  test.scoped("[C18:virtual] the timeout of a tool, and that of the call above it", function*() {
+    const { backend, script } = yield* start({ tools: { "write_*": { timeout: "3 s" } } })
+    script.respond = (method) => method === "tools/call" ? never : undefined
+    const outcome = (name: string, options?: Backend.CallOptions) =>
+      Effect.gen(function*() {
+        const call = yield* Effect.fork(Effect.flip(backend.callTool({ name }, options)))
+        const before = yield* TestClock.currentTimeMillis
+        while (call.unsafePoll() === null) yield* TestClock.adjust(500)
+        yield* Fiber.join(call)
+        return (yield* TestClock.currentTimeMillis) - before
+      })
+    assert.strictEqual(yield* outcome("write_file"), 3000)
+    assert.strictEqual(yield* outcome("write_file", { defaultTimeout: Number.POSITIVE_INFINITY }), 3000)
+    assert.strictEqual(yield* outcome("write_file", { timeout: "1 s" }), 1000)
+    assert.strictEqual(yield* outcome("write_file", { timeout: "5 s" }), 5000)
+    assert.strictEqual(yield* outcome("read_file"), 60_000)
+    assert.strictEqual(yield* outcome("read_file", { defaultTimeout: "7 s" }), 7000)
+  })
 
   it.scoped.each<[string, string, Policy.ToolOptions, Backend.CallOptions, number]>([
     ["a call that changes something is sent once", "write_file", {}, {}, 1],

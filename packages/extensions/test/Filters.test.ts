@@ -1,9 +1,9 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Backend, type Connection, type ConnectOptions, type RemoteError, RequestError } from "@mcp-lifeline/core"
 import { Problem } from "@mcp-lifeline/core/options"
 import { Filters, Pins, ServerOptions } from "@mcp-lifeline/extensions"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Fiber, Logger, Stream, TestClock } from "effect"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import { decode, FilteredLists } from "../src/filters/FilteredLists.js"
 
 const { tool } = ScriptedConnector
@@ -249,219 +249,207 @@ describe("lists that change", () => {
 })
 
 describe("a backend", () => {
-  it.scoped("[G19:virtual] lists, pages and the catalogue have only what is offered", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start(hiding)
-      const catalog = yield* backend.catalog
-      assert.deepStrictEqual(names(catalog!.tools), ["read"])
-      assert.deepStrictEqual(names(catalog!.prompts), ["ask"])
-      assert.deepStrictEqual(catalog!.resources.map(({ uri }) => uri), ["open://1"])
-      assert.deepStrictEqual(catalog!.resourceTemplates.map(({ uriTemplate }) => uriTemplate), ["open://{id}"])
-      assert.deepStrictEqual((yield* statusOf(backend))?.hidden, {
-        tools: 2,
-        prompts: 1,
-        resources: 1,
-        resourceTemplates: 1
-      })
-      assert.deepStrictEqual(names((yield* backend.listTools()).tools), ["read"])
-      assert.deepStrictEqual(names((yield* backend.listPrompts()).prompts), ["ask"])
-      assert.deepStrictEqual((yield* backend.listResources()).resources.map(({ uri }) => uri), ["open://1"])
-      assert.strictEqual((yield* backend.listResourceTemplates()).resourceTemplates.length, 1)
-      script.respond = (method) =>
-        method === "tools/list"
-          ? { answer: "result", result: { tools: [tool("delete_one")], nextCursor: "2" } }
-          : undefined
-      assert.deepStrictEqual(yield* backend.listTools(), { tools: [], nextCursor: "2" })
-    }))
+  test.scoped("[G19:virtual] lists, pages and the catalogue have only what is offered", function*() {
+    const { backend, script } = yield* start(hiding)
+    const catalog = yield* backend.catalog
+    assert.deepStrictEqual(names(catalog!.tools), ["read"])
+    assert.deepStrictEqual(names(catalog!.prompts), ["ask"])
+    assert.deepStrictEqual(catalog!.resources.map(({ uri }) => uri), ["open://1"])
+    assert.deepStrictEqual(catalog!.resourceTemplates.map(({ uriTemplate }) => uriTemplate), ["open://{id}"])
+    assert.deepStrictEqual((yield* statusOf(backend))?.hidden, {
+      tools: 2,
+      prompts: 1,
+      resources: 1,
+      resourceTemplates: 1
+    })
+    assert.deepStrictEqual(names((yield* backend.listTools()).tools), ["read"])
+    assert.deepStrictEqual(names((yield* backend.listPrompts()).prompts), ["ask"])
+    assert.deepStrictEqual((yield* backend.listResources()).resources.map(({ uri }) => uri), ["open://1"])
+    assert.strictEqual((yield* backend.listResourceTemplates()).resourceTemplates.length, 1)
+    script.respond = (method) =>
+      method === "tools/list"
+        ? { answer: "result", result: { tools: [tool("delete_one")], nextCursor: "2" } }
+        : undefined
+    assert.deepStrictEqual(yield* backend.listTools(), { tools: [], nextCursor: "2" })
+  })
 
-  it.scoped("[G19:virtual] what is hidden is refused as if the server did not have it, and never sent", () =>
-    Effect.gen(function*() {
-      const { backend, sent } = yield* start(hiding)
-      const refused = (
-        method: keyof typeof request | "completion/complete",
-        params: object
-      ): Effect.Effect<RemoteError> =>
-        Effect.flip(backend.request(method, params as never)) as Effect.Effect<RemoteError>
-      const errors = yield* Effect.forEach([
-        refused("tools/call", request["tools/call"]("delete_all")),
-        refused("tools/call", { ...request["tools/call"]("delete_none"), task: { ttl: 5 } }),
-        refused("prompts/get", request["prompts/get"]("other")),
-        refused("resources/read", request["resources/read"]("secret://1")),
-        refused("resources/read", request["resources/read"]("secret://2")),
-        refused("resources/subscribe", request["resources/subscribe"]("secret://1")),
-        refused("resources/unsubscribe", request["resources/unsubscribe"]("secret://1")),
-        refused("completion/complete", completion({ type: "ref/prompt", name: "other" })),
-        refused("completion/complete", completion({ type: "ref/resource", uri: "secret://{id}" })),
-        refused("completion/complete", completion({ type: "ref/resource", uri: "secret://5" })),
-        // A server may make a text of it.
-        refused("tools/call", { name: ["delete_all"] }),
-        refused("resources/read", { uri: ["secret://1"] })
-      ], (error) => error)
-      assert.deepStrictEqual(errors.map(({ _tag, code, data, message }) => [_tag, code, message, data]), [
-        ["RemoteError", -32602, "Unknown tool: delete_all", undefined],
-        ["RemoteError", -32602, "Unknown tool: delete_none", undefined],
-        ["RemoteError", -32602, "Unknown prompt: other", undefined],
-        ["RemoteError", -32002, "Resource not found", { uri: "secret://1" }],
-        ["RemoteError", -32002, "Resource not found", { uri: "secret://2" }],
-        ["RemoteError", -32002, "Resource not found", { uri: "secret://1" }],
-        ["RemoteError", -32002, "Resource not found", { uri: "secret://1" }],
-        ["RemoteError", -32602, "Unknown prompt: other", undefined],
-        ["RemoteError", -32602, "Unknown resource: secret://{id}", undefined],
-        ["RemoteError", -32602, "Unknown resource: secret://5", undefined],
-        ["RemoteError", -32602, "Unknown tool: ", undefined],
-        ["RemoteError", -32002, "Resource not found", { uri: "" }]
-      ])
-      // A server may carry out a request that comes as a notification.
-      yield* backend.notify("tools/call", request["tools/call"]("delete_all"))
-      assert.deepStrictEqual(sent(), [])
-      yield* backend.callTool(request["tools/call"]("read"))
-      yield* backend.request("resources/read", request["resources/read"]("open://1"))
-      yield* backend.complete(completion({ type: "ref/prompt", name: "ask" }) as never)
-      yield* backend.complete(completion({ type: "ref/resource", uri: "open://{id}" }) as never)
-      assert.deepStrictEqual(sent(), ["tools/call", "resources/read", "completion/complete", "completion/complete"])
-    }))
+  test.scoped("[G19:virtual] what is hidden is refused as if the server did not have it, and never sent", function*() {
+    const { backend, sent } = yield* start(hiding)
+    const refused = (
+      method: keyof typeof request | "completion/complete",
+      params: object
+    ): Effect.Effect<RemoteError> => Effect.flip(backend.request(method, params as never)) as Effect.Effect<RemoteError>
+    const errors = yield* Effect.forEach([
+      refused("tools/call", request["tools/call"]("delete_all")),
+      refused("tools/call", { ...request["tools/call"]("delete_none"), task: { ttl: 5 } }),
+      refused("prompts/get", request["prompts/get"]("other")),
+      refused("resources/read", request["resources/read"]("secret://1")),
+      refused("resources/read", request["resources/read"]("secret://2")),
+      refused("resources/subscribe", request["resources/subscribe"]("secret://1")),
+      refused("resources/unsubscribe", request["resources/unsubscribe"]("secret://1")),
+      refused("completion/complete", completion({ type: "ref/prompt", name: "other" })),
+      refused("completion/complete", completion({ type: "ref/resource", uri: "secret://{id}" })),
+      refused("completion/complete", completion({ type: "ref/resource", uri: "secret://5" })),
+      // A server may make a text of it.
+      refused("tools/call", { name: ["delete_all"] }),
+      refused("resources/read", { uri: ["secret://1"] })
+    ], (error) => error)
+    assert.deepStrictEqual(errors.map(({ _tag, code, data, message }) => [_tag, code, message, data]), [
+      ["RemoteError", -32602, "Unknown tool: delete_all", undefined],
+      ["RemoteError", -32602, "Unknown tool: delete_none", undefined],
+      ["RemoteError", -32602, "Unknown prompt: other", undefined],
+      ["RemoteError", -32002, "Resource not found", { uri: "secret://1" }],
+      ["RemoteError", -32002, "Resource not found", { uri: "secret://2" }],
+      ["RemoteError", -32002, "Resource not found", { uri: "secret://1" }],
+      ["RemoteError", -32002, "Resource not found", { uri: "secret://1" }],
+      ["RemoteError", -32602, "Unknown prompt: other", undefined],
+      ["RemoteError", -32602, "Unknown resource: secret://{id}", undefined],
+      ["RemoteError", -32602, "Unknown resource: secret://5", undefined],
+      ["RemoteError", -32602, "Unknown tool: ", undefined],
+      ["RemoteError", -32002, "Resource not found", { uri: "" }]
+    ])
+    // A server may carry out a request that comes as a notification.
+    yield* backend.notify("tools/call", request["tools/call"]("delete_all"))
+    assert.deepStrictEqual(sent(), [])
+    yield* backend.callTool(request["tools/call"]("read"))
+    yield* backend.request("resources/read", request["resources/read"]("open://1"))
+    yield* backend.complete(completion({ type: "ref/prompt", name: "ask" }) as never)
+    yield* backend.complete(completion({ type: "ref/resource", uri: "open://{id}" }) as never)
+    assert.deepStrictEqual(sent(), ["tools/call", "resources/read", "completion/complete", "completion/complete"])
+  })
 
-  it.scoped("[G19:virtual] a call of a hidden tool does not wait for a connection, and asks for none", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({ ...hiding, lifecycle: { lazy: true } })
-      const error = yield* Effect.flip(backend.callTool({ name: "delete_all" }))
-      assert.strictEqual(error.message, "Unknown tool: delete_all")
-      assert.strictEqual(script.connections.length, 0)
-    }))
+  test.scoped("[G19:virtual] a call of a hidden tool does not wait for a connection, and asks for none", function*() {
+    const { backend, script } = yield* start({ ...hiding, lifecycle: { lazy: true } })
+    const error = yield* Effect.flip(backend.callTool({ name: "delete_all" }))
+    assert.strictEqual(error.message, "Unknown tool: delete_all")
+    assert.strictEqual(script.connections.length, 0)
+  })
 
-  it.scoped("[G19:virtual] an update of a hidden resource reaches nobody", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start(hiding)
-      const seen = yield* Effect.fork(Stream.runCollect(Stream.take(backend.notifications, 2)))
-      yield* TestClock.adjust(0)
-      for (const uri of ["secret://1", "open://1", "SECRET://2", "open://2"]) {
-        script.current.notify("notifications/resources/updated", { uri })
-      }
-      const got = Chunk.toReadonlyArray(yield* Fiber.join(seen))
-      assert.deepStrictEqual(got.map(({ params }) => params?.["uri"]), ["open://1", "open://2"])
-    }))
+  test.scoped("[G19:virtual] an update of a hidden resource reaches nobody", function*() {
+    const { backend, script } = yield* start(hiding)
+    const seen = yield* Effect.fork(Stream.runCollect(Stream.take(backend.notifications, 2)))
+    yield* TestClock.adjust(0)
+    for (const uri of ["secret://1", "open://1", "SECRET://2", "open://2"]) {
+      script.current.notify("notifications/resources/updated", { uri })
+    }
+    const got = Chunk.toReadonlyArray(yield* Fiber.join(seen))
+    assert.deepStrictEqual(got.map(({ params }) => params?.["uri"]), ["open://1", "open://2"])
+  })
 
-  it.scoped("[G19:virtual] a catalogue from an earlier run shows what is offered now", () =>
-    Effect.gen(function*() {
-      const remembered = {
-        ...everything,
-        serverInfo: { name: "s", version: "1" },
-        capabilities: {},
-        instructions: undefined,
-        protocolVersion: "2025-11-25"
-      }
-      const kept: Array<ReadonlyArray<string>> = []
-      const { backend } = yield* start({
-        ...hiding,
-        lifecycle: { lazy: true },
-        catalogMemory: { remembered, keep: ({ tools }) => kept.push(names(tools)) }
-      })
-      assert.deepStrictEqual(names((yield* backend.catalog)!.tools), ["read"])
-      assert.isUndefined((yield* statusOf(backend))?.hidden)
-      yield* backend.ping()
-      yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(kept, [["read"]])
-    }))
+  test.scoped("[G19:virtual] a catalogue from an earlier run shows what is offered now", function*() {
+    const remembered = {
+      ...everything,
+      serverInfo: { name: "s", version: "1" },
+      capabilities: {},
+      instructions: undefined,
+      protocolVersion: "2025-11-25"
+    }
+    const kept: Array<ReadonlyArray<string>> = []
+    const { backend } = yield* start({
+      ...hiding,
+      lifecycle: { lazy: true },
+      catalogMemory: { remembered, keep: ({ tools }) => kept.push(names(tools)) }
+    })
+    assert.deepStrictEqual(names((yield* backend.catalog)!.tools), ["read"])
+    assert.isUndefined((yield* statusOf(backend))?.hidden)
+    yield* backend.ping()
+    yield* TestClock.adjust("1 second")
+    assert.deepStrictEqual(kept, [["read"]])
+  })
 
-  it.scoped("[G19:virtual] a pattern that fits nothing is a warning, once the lists are known", () =>
-    Effect.gen(function*() {
-      const { backend, lines, script } = yield* start({
-        tools: { hide: ["delete_*", "delet_all"], only: ["*"], "delete_one": { timeout: "1s" } },
-        prompts: { hide: ["nothing"] },
-        resources: { only: ["open://{id}", "note:*"] }
-      })
-      const filters = yield* statusOf(backend)
-      assert.deepStrictEqual(
-        filters?.unmatched.map(({ kind, meant, option, pattern }) => [kind, option, pattern, meant]),
-        [
-          ["tools", "hide", "delet_all", "delete_all"],
-          ["prompts", "hide", "nothing", undefined],
-          ["resources", "only", "note:*", undefined]
-        ]
-      )
-      const warning = [
-        '"delet_all" fits no tool of the server, so it hides nothing (tools.hide); did you mean "delete_all"?',
-        '"nothing" fits no prompt of the server, so it hides nothing (prompts.hide)',
-        '"note:*" fits no resource of the server, so it offers nothing (resources.only)'
-      ].join(". ")
-      assert.strictEqual(filters?.warning, warning)
-      assert.deepStrictEqual(lines, [`one: ${warning}`])
-      // What is probably meant changes, and what fits nothing does not.
-      const listed = (...tools: ReadonlyArray<string>) => {
-        script.offer = { ...everything, tools: tools.map((name) => tool(name)) }
-        script.current.notify("notifications/tools/list_changed")
-        return TestClock.adjust("1 second")
-      }
-      yield* listed("read", "delete_one")
-      assert.strictEqual(lines.length, 1)
-      yield* listed("delet_all", "delete_one")
-      yield* listed("read", "delete_one")
-      assert.strictEqual(lines.length, 2)
-      yield* backend.disable
-      assert.deepStrictEqual(yield* statusOf(backend), { hidden: undefined, unmatched: [], warning: undefined })
-    }))
-
-  it.scoped("[H7:virtual] that more is hidden is a change of the status", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start(hiding)
-      const seen: Array<number | undefined> = []
-      const hidden = Stream.map(backend.status.changes, (status) => Filters.statusOf(status)?.hidden?.tools)
-      yield* Effect.forkScoped(Stream.runForEach(hidden, (tools) => Effect.sync(() => seen.push(tools))))
-      yield* TestClock.adjust(0)
-      script.offer = { ...everything, tools: [...everything.tools, tool("delete_more")] }
+  test.scoped("[G19:virtual] a pattern that fits nothing is a warning, once the lists are known", function*() {
+    const { backend, lines, script } = yield* start({
+      tools: { hide: ["delete_*", "delet_all"], only: ["*"], "delete_one": { timeout: "1s" } },
+      prompts: { hide: ["nothing"] },
+      resources: { only: ["open://{id}", "note:*"] }
+    })
+    const filters = yield* statusOf(backend)
+    assert.deepStrictEqual(
+      filters?.unmatched.map(({ kind, meant, option, pattern }) => [kind, option, pattern, meant]),
+      [
+        ["tools", "hide", "delet_all", "delete_all"],
+        ["prompts", "hide", "nothing", undefined],
+        ["resources", "only", "note:*", undefined]
+      ]
+    )
+    const warning = [
+      '"delet_all" fits no tool of the server, so it hides nothing (tools.hide); did you mean "delete_all"?',
+      '"nothing" fits no prompt of the server, so it hides nothing (prompts.hide)',
+      '"note:*" fits no resource of the server, so it offers nothing (resources.only)'
+    ].join(". ")
+    assert.strictEqual(filters?.warning, warning)
+    assert.deepStrictEqual(lines, [`one: ${warning}`])
+    // What is probably meant changes, and what fits nothing does not.
+    const listed = (...tools: ReadonlyArray<string>) => {
+      script.offer = { ...everything, tools: tools.map((name) => tool(name)) }
       script.current.notify("notifications/tools/list_changed")
-      yield* TestClock.adjust("1 second")
-      assert.strictEqual((yield* statusOf(backend))?.hidden?.tools, 3)
-      assert.include(seen, 3)
-      const { offers } = yield* backend.extension(Filters.Filters)
-      assert.deepStrictEqual([offers("tools", "delete_more"), offers("tools", "other")], [false, true])
-    }))
+      return TestClock.adjust("1 second")
+    }
+    yield* listed("read", "delete_one")
+    assert.strictEqual(lines.length, 1)
+    yield* listed("delet_all", "delete_one")
+    yield* listed("read", "delete_one")
+    assert.strictEqual(lines.length, 2)
+    yield* backend.disable
+    assert.deepStrictEqual(yield* statusOf(backend), { hidden: undefined, unmatched: [], warning: undefined })
+  })
 
-  it.scoped("[G19 P3:virtual] a list that is refused later stays what the server gave, with what is hidden of it", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start(hiding)
-      script.respond = (method) =>
-        method === "tools/list"
-          ? {
-            answer: "error",
-            error: new RequestError({ fate: "answered", reason: "remote", code: -32603, message: "no" })
-          }
-          : undefined
-      script.offer = { ...everything, prompts: [{ name: "ask" }, { name: "more" }, { name: "other" }] }
-      for (const kind of ["tools", "prompts"]) script.current.notify(`notifications/${kind}/list_changed`)
-      yield* TestClock.adjust("1 second")
-      assert.deepInclude((yield* statusOf(backend))?.hidden, { tools: 2, prompts: 2 })
-      assert.deepStrictEqual(names((yield* backend.catalog)!.tools), ["read"])
-    }))
+  test.scoped("[H7:virtual] that more is hidden is a change of the status", function*() {
+    const { backend, script } = yield* start(hiding)
+    const seen: Array<number | undefined> = []
+    const hidden = Stream.map(backend.status.changes, (status) => Filters.statusOf(status)?.hidden?.tools)
+    yield* Effect.forkScoped(Stream.runForEach(hidden, (tools) => Effect.sync(() => seen.push(tools))))
+    yield* TestClock.adjust(0)
+    script.offer = { ...everything, tools: [...everything.tools, tool("delete_more")] }
+    script.current.notify("notifications/tools/list_changed")
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual((yield* statusOf(backend))?.hidden?.tools, 3)
+    assert.include(seen, 3)
+    const { offers } = yield* backend.extension(Filters.Filters)
+    assert.deepStrictEqual([offers("tools", "delete_more"), offers("tools", "other")], [false, true])
+  })
 
-  it.scoped("[G24 G19:virtual] how hidden tools differ from those that were approved is of no interest", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({ ...hiding, pin: "warn" })
-      script.offer = { ...everything, tools: everything.tools.map((one) => ({ ...one, description: "It is new." })) }
-      script.current.notify("notifications/tools/list_changed")
-      yield* TestClock.adjust("1 second")
-      const pins = Pins.statusOf(yield* backend.status)
-      assert.deepStrictEqual(pins?.changes.map(({ tool }) => tool), ["read"])
-    }))
+  test.scoped("[G19 P3:virtual] a list that is refused later stays what the server gave, with what is hidden of it", function*() {
+    const { backend, script } = yield* start(hiding)
+    script.respond = (method) =>
+      method === "tools/list"
+        ? {
+          answer: "error",
+          error: new RequestError({ fate: "answered", reason: "remote", code: -32603, message: "no" })
+        }
+        : undefined
+    script.offer = { ...everything, prompts: [{ name: "ask" }, { name: "more" }, { name: "other" }] }
+    for (const kind of ["tools", "prompts"]) script.current.notify(`notifications/${kind}/list_changed`)
+    yield* TestClock.adjust("1 second")
+    assert.deepInclude((yield* statusOf(backend))?.hidden, { tools: 2, prompts: 2 })
+    assert.deepStrictEqual(names((yield* backend.catalog)!.tools), ["read"])
+  })
 
-  it.scoped("[G19:virtual] lists that were cut say nothing of what fits nothing", () =>
-    Effect.gen(function*() {
-      const { backend, lines } = yield* start({ tools: { hide: ["none"] }, discovery: { maxEntries: 2 } })
-      assert.deepStrictEqual((yield* statusOf(backend))?.unmatched, [])
-      assert.isFalse(lines.some((line) => line.includes("fits no")))
-    }))
+  test.scoped("[G24 G19:virtual] how hidden tools differ from those that were approved is of no interest", function*() {
+    const { backend, script } = yield* start({ ...hiding, pin: "warn" })
+    script.offer = { ...everything, tools: everything.tools.map((one) => ({ ...one, description: "It is new." })) }
+    script.current.notify("notifications/tools/list_changed")
+    yield* TestClock.adjust("1 second")
+    const pins = Pins.statusOf(yield* backend.status)
+    assert.deepStrictEqual(pins?.changes.map(({ tool }) => tool), ["read"])
+  })
+
+  test.scoped("[G19:virtual] lists that were cut say nothing of what fits nothing", function*() {
+    const { backend, lines } = yield* start({ tools: { hide: ["none"] }, discovery: { maxEntries: 2 } })
+    assert.deepStrictEqual((yield* statusOf(backend))?.unmatched, [])
+    assert.isFalse(lines.some((line) => line.includes("fits no")))
+  })
 })
 
-it.scoped("[G19:virtual] lists of a backend elsewhere say nothing of what the server has", () =>
-  Effect.gen(function*() {
-    const script = ScriptedConnector.make()
-    const connector = {
-      ...script,
-      connect: (options: ConnectOptions) =>
-        Effect.map(script.connect(options), (connection) => Object.assign(connection, { isFiltered: true }))
-    }
-    const { backend, lines } = yield* start({ connector, tools: { hide: ["delete_all"] } })
-    const filters = yield* statusOf(backend)
-    assert.deepStrictEqual([lines, filters?.unmatched], [[], []])
-    assert.isUndefined(filters?.hidden)
-  }))
+test.scoped("[G19:virtual] lists of a backend elsewhere say nothing of what the server has", function*() {
+  const script = ScriptedConnector.make()
+  const connector = {
+    ...script,
+    connect: (options: ConnectOptions) =>
+      Effect.map(script.connect(options), (connection) => Object.assign(connection, { isFiltered: true }))
+  }
+  const { backend, lines } = yield* start({ connector, tools: { hide: ["delete_all"] } })
+  const filters = yield* statusOf(backend)
+  assert.deepStrictEqual([lines, filters?.unmatched], [[], []])
+  assert.isUndefined(filters?.hidden)
+})

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Bytes, JsonValue } from "@mcp-lifeline/core/text"
 import { JsonShape, Shares } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
@@ -7,6 +6,7 @@ import { Socket } from "node:net"
 import { PassThrough } from "node:stream"
 import { setImmediate } from "node:timers/promises"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import * as Arrival from "../src/Arrival.js"
 import * as Body from "../src/Body.js"
 import * as Caller from "../src/Caller.js"
@@ -59,130 +59,123 @@ const pieces = (url: string, session: Readonly<Record<string, string>>) =>
   )
 
 describe("the body of a request", () => {
-  it.scopedLive("[G18 X1] is nested as deeply as it may be, or one level more, in arrays and objects", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve()
-      yield* Effect.promise(async () => {
-        const session = await begin(url)
-        const arrays = (levels: number) => ping("[".repeat(levels) + "]".repeat(levels))
-        const objects = (levels: number) => ping(`${`{"a":`.repeat(levels)}1${"}".repeat(levels)}`)
-        for (const nested of [arrays, objects]) {
-          expect((await post(url, session, nested(JsonValue.defaultDepth - 2))).status).toBe(200)
-          expect(await post(url, session, nested(JsonValue.defaultDepth - 1))).toEqual({
-            status: 400,
-            code: -32_600,
-            id: 1,
-            isKept: true
-          })
-        }
-      })
-    }))
-
-  it.scopedLive("[G18 X1] may be as wide as it likes, and have any bracket in a text", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve()
-      const many = (text: string) => ping(`[${Array.from({ length: 2000 }, () => text).join()}]`)
-      yield* Effect.promise(async () => {
-        const session = await begin(url)
-        for (const text of ["1", "[]", "{}", `"["`, `"{"`, `"\\""`, `"\\\\"`, `"\\\\\\"[["`, `{"[":"{["}`]) {
-          expect([text, (await post(url, session, many(text))).status]).toEqual([text, 200])
-        }
-        // What closes in a text closes nothing.
-        const deep = `${`["]",`.repeat(600)}1${"]".repeat(600)}`
-        expect((await post(url, session, ping(deep))).status).toBe(400)
-      })
-    }))
-
-  it.scopedLive("[X1 X5 G18] has at most so many values, and counts as what it takes in memory", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve()
-      yield* Effect.promise(async () => {
-        const session = await begin(url)
-        for (const text of ["{}", "[]", "0", '{"a":0}', '""']) {
-          const many = ping(`[${`${text},`.repeat(JsonShape.mostValues)}0]`)
-          expect(await post(url, session, many)).toEqual({ status: 413, code: -32_600, id: 1, isKept: true })
-        }
-        const request = new PassThrough()
-        const size = new Promise((resolve) =>
-          Body.read(
-            request as unknown as IncomingMessage,
-            Bytes(16 * 1024 * 1024),
-            (body) => resolve(body._tag === "Json" ? body.size : body)
-          )
-        )
-        request.emit("data", Buffer.from(`[${"{},".repeat(99_999)}{}]`))
-        request.emit("end")
-        expect(await size).toBe(300_001 + 64 * 199_999 + 64)
-      })
-    }))
-
-  it.scopedLive("[X1 G18] is refused where it is no JSON, also where a text in it has no end", () =>
-    Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve()
-      yield* Effect.promise(async () => {
-        const session = await begin(url)
-        for (const text of ["", "{", `{"a`, `{"a\\`, `"`, "\\"]) {
-          expect(await post(url, session, text)).toEqual({ status: 400, code: -32_700, id: null, isKept: true })
-        }
-        expect(conversations).toHaveLength(1)
-      })
-    }))
-
-  it.scopedLive("[G17] has as many bytes as it may have, or one more", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: Bytes(1000) } })
-      yield* Effect.promise(async () => {
-        const session = await begin(url)
-        const long = (bytes: number) => ping(`"${"x".repeat(bytes - ping(`""`).length)}"`)
-        expect((await post(url, session, long(1000))).status).toBe(200)
-        expect(await post(url, session, long(1001))).toEqual({ status: 413, code: -32_000, id: 1, isKept: true })
-      })
-    }))
-
-  it.scopedLive("[G18 X5] that is too long is looked through for the id of its request, up to four times as much, and kept no more", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: Bytes(20_000) } })
-      const session = yield* Effect.promise(() => begin(url))
-      const start = `{"jsonrpc":"2.0","method":"ping","params":{"a":"`.padEnd(21_000, "x")
-      const found = yield* pieces(url, session)
-      const endless = yield* pieces(url, session)
-      yield* Effect.promise(async () => {
-        await found.write(start)
-        // Another request is answered meanwhile: what is there of this one has been read.
-        expect((await post(url, session, ping("1"))).status).toBe(200)
-        await found.write("x".repeat(50_000))
-        expect((await post(url, session, ping("1"))).status).toBe(200)
-        await found.write(`"},"id":"late"}`)
-        found.end()
-        expect(await found.answer).toMatchObject({ status: 413, id: "late", isKept: true })
-        await endless.write(start)
-        await endless.write("x".repeat(62_000))
-        expect(await endless.answer).toMatchObject({ status: 413, id: null, isKept: false })
-      })
-    }))
-
-  it.scopedLive("[G18] that nobody reads to its end ends its connection, and one that was read does not", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve()
-      yield* Effect.promise(async () => {
-        const session = await begin(url)
-        const body = ping("1")
-        const asked = async (headers: Readonly<Record<string, string>>) => {
-          const { isKept, status } = await post(url, headers, body)
-          return [status, isKept]
-        }
-        expect(await asked({ ...session, "Content-Type": "text/plain" })).toEqual([415, false])
-        expect(await asked({ "Mcp-Session-Id": "unknown" })).toEqual([404, true])
-        expect(await asked({ ...session, "MCP-Protocol-Version": "1999-01-01" })).toEqual([400, true])
-        expect(await asked({})).toEqual([400, true])
-        expect(await asked({ "MCP-Protocol-Version": "2026-07-28" })).toEqual([400, true])
-        expect(await post(url, session, `{"jsonrpc":"2.0","id":1,"method":7}`)).toMatchObject({
+  test.scopedLive("[G18 X1] is nested as deeply as it may be, or one level more, in arrays and objects", function*() {
+    const { url } = yield* Raw.serve()
+    yield* Effect.promise(async () => {
+      const session = await begin(url)
+      const arrays = (levels: number) => ping("[".repeat(levels) + "]".repeat(levels))
+      const objects = (levels: number) => ping(`${`{"a":`.repeat(levels)}1${"}".repeat(levels)}`)
+      for (const nested of [arrays, objects]) {
+        expect((await post(url, session, nested(JsonValue.defaultDepth - 2))).status).toBe(200)
+        expect(await post(url, session, nested(JsonValue.defaultDepth - 1))).toEqual({
           status: 400,
+          code: -32_600,
+          id: 1,
           isKept: true
         })
-        expect((await send(url, "POST", session, { id: 2, method: "ping" })).status).toBe(200)
+      }
+    })
+  })
+
+  test.scopedLive("[G18 X1] may be as wide as it likes, and have any bracket in a text", function*() {
+    const { url } = yield* Raw.serve()
+    const many = (text: string) => ping(`[${Array.from({ length: 2000 }, () => text).join()}]`)
+    yield* Effect.promise(async () => {
+      const session = await begin(url)
+      for (const text of ["1", "[]", "{}", `"["`, `"{"`, `"\\""`, `"\\\\"`, `"\\\\\\"[["`, `{"[":"{["}`]) {
+        expect([text, (await post(url, session, many(text))).status]).toEqual([text, 200])
+      }
+      // What closes in a text closes nothing.
+      const deep = `${`["]",`.repeat(600)}1${"]".repeat(600)}`
+      expect((await post(url, session, ping(deep))).status).toBe(400)
+    })
+  })
+
+  test.scopedLive("[X1 X5 G18] has at most so many values, and counts as what it takes in memory", function*() {
+    const { url } = yield* Raw.serve()
+    yield* Effect.promise(async () => {
+      const session = await begin(url)
+      for (const text of ["{}", "[]", "0", '{"a":0}', '""']) {
+        const many = ping(`[${`${text},`.repeat(JsonShape.mostValues)}0]`)
+        expect(await post(url, session, many)).toEqual({ status: 413, code: -32_600, id: 1, isKept: true })
+      }
+      const request = new PassThrough()
+      const size = new Promise((resolve) =>
+        Body.read(
+          request as unknown as IncomingMessage,
+          Bytes(16 * 1024 * 1024),
+          (body) => resolve(body._tag === "Json" ? body.size : body)
+        )
+      )
+      request.emit("data", Buffer.from(`[${"{},".repeat(99_999)}{}]`))
+      request.emit("end")
+      expect(await size).toBe(300_001 + 64 * 199_999 + 64)
+    })
+  })
+
+  test.scopedLive("[X1 G18] is refused where it is no JSON, also where a text in it has no end", function*() {
+    const { conversations, url } = yield* Raw.serve()
+    yield* Effect.promise(async () => {
+      const session = await begin(url)
+      for (const text of ["", "{", `{"a`, `{"a\\`, `"`, "\\"]) {
+        expect(await post(url, session, text)).toEqual({ status: 400, code: -32_700, id: null, isKept: true })
+      }
+      expect(conversations).toHaveLength(1)
+    })
+  })
+
+  test.scopedLive("[G17] has as many bytes as it may have, or one more", function*() {
+    const { url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: Bytes(1000) } })
+    yield* Effect.promise(async () => {
+      const session = await begin(url)
+      const long = (bytes: number) => ping(`"${"x".repeat(bytes - ping(`""`).length)}"`)
+      expect((await post(url, session, long(1000))).status).toBe(200)
+      expect(await post(url, session, long(1001))).toEqual({ status: 413, code: -32_000, id: 1, isKept: true })
+    })
+  })
+
+  test.scopedLive("[G18 X5] that is too long is looked through for the id of its request, up to four times as much, and kept no more", function*() {
+    const { url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: Bytes(20_000) } })
+    const session = yield* Effect.promise(() => begin(url))
+    const start = `{"jsonrpc":"2.0","method":"ping","params":{"a":"`.padEnd(21_000, "x")
+    const found = yield* pieces(url, session)
+    const endless = yield* pieces(url, session)
+    yield* Effect.promise(async () => {
+      await found.write(start)
+      // Another request is answered meanwhile: what is there of this one has been read.
+      expect((await post(url, session, ping("1"))).status).toBe(200)
+      await found.write("x".repeat(50_000))
+      expect((await post(url, session, ping("1"))).status).toBe(200)
+      await found.write(`"},"id":"late"}`)
+      found.end()
+      expect(await found.answer).toMatchObject({ status: 413, id: "late", isKept: true })
+      await endless.write(start)
+      await endless.write("x".repeat(62_000))
+      expect(await endless.answer).toMatchObject({ status: 413, id: null, isKept: false })
+    })
+  })
+
+  test.scopedLive("[G18] that nobody reads to its end ends its connection, and one that was read does not", function*() {
+    const { url } = yield* Raw.serve()
+    yield* Effect.promise(async () => {
+      const session = await begin(url)
+      const body = ping("1")
+      const asked = async (headers: Readonly<Record<string, string>>) => {
+        const { isKept, status } = await post(url, headers, body)
+        return [status, isKept]
+      }
+      expect(await asked({ ...session, "Content-Type": "text/plain" })).toEqual([415, false])
+      expect(await asked({ "Mcp-Session-Id": "unknown" })).toEqual([404, true])
+      expect(await asked({ ...session, "MCP-Protocol-Version": "1999-01-01" })).toEqual([400, true])
+      expect(await asked({})).toEqual([400, true])
+      expect(await asked({ "MCP-Protocol-Version": "2026-07-28" })).toEqual([400, true])
+      expect(await post(url, session, `{"jsonrpc":"2.0","id":1,"method":7}`)).toMatchObject({
+        status: 400,
+        isKept: true
       })
-    }))
+      expect((await send(url, "POST", session, { id: 2, method: "ping" })).status).toBe(200)
+    })
+  })
 
   it("[X5:unit] takes of the memory of its client, of whose name no more than 200 characters count", () => {
     mayLeave("shares")

@@ -1,6 +1,6 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { setImmediate } from "node:timers/promises"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import * as Caller from "../src/Caller.js"
 import { ClientSession } from "../src/ClientSession.js"
 import { ClientSessions, sessionNotFound } from "../src/ClientSessions.js"
@@ -69,76 +69,73 @@ const alone = (
 }
 
 describe("what the id of a session says, and what is kept beside it", () => {
-  it.scopedLive("[G10] the lists of whose changes the server promised to tell, and when the session began", () =>
-    Effect.gen(function*() {
-      for (
-        const [capabilities, lists] of [
-          [{ tools: { listChanged: true }, prompts: {}, resources: { listChanged: false } }, ["tools"]],
-          [{ tools: true, resources: { listChanged: true } }, ["resources"]],
-          [undefined, []]
-        ] as const
-      ) {
-        const { options, sealed } = watched()
-        const before = Math.floor(Date.now() / 1000)
-        const endpoint = yield* Raw.serve(undefined, {
-          ...options,
-          begin: () =>
-            Raw.conversing(() => undefined, {
-              request: (request) => request.answer({ result: { protocolVersion: "2025-11-25", capabilities } })
-            })
-        })
-        yield* Effect.promise(async () => (await send(endpoint.url, "POST", {}, initialize())).body)
-        expect(sealed).toMatchObject([{ lists }])
-        expect(sealed[0]?.born).toBeGreaterThanOrEqual(before)
-        expect(sealed[0]?.born).toBeLessThanOrEqual(Date.now() / 1000)
+  test.scopedLive("[G10] the lists of whose changes the server promised to tell, and when the session began", function*() {
+    for (
+      const [capabilities, lists] of [
+        [{ tools: { listChanged: true }, prompts: {}, resources: { listChanged: false } }, ["tools"]],
+        [{ tools: true, resources: { listChanged: true } }, ["resources"]],
+        [undefined, []]
+      ] as const
+    ) {
+      const { options, sealed } = watched()
+      const before = Math.floor(Date.now() / 1000)
+      const endpoint = yield* Raw.serve(undefined, {
+        ...options,
+        begin: () =>
+          Raw.conversing(() => undefined, {
+            request: (request) => request.answer({ result: { protocolVersion: "2025-11-25", capabilities } })
+          })
+      })
+      yield* Effect.promise(async () => (await send(endpoint.url, "POST", {}, initialize())).body)
+      expect(sealed).toMatchObject([{ lists }])
+      expect(sealed[0]?.born).toBeGreaterThanOrEqual(before)
+      expect(sealed[0]?.born).toBeLessThanOrEqual(Date.now() / 1000)
+    }
+  })
+
+  test.scopedLive("[G10 G17] params of 3,000 bytes are in the id; longer ones in a record, which settings leave as they are", function*() {
+    const { options, sealed, written } = watched()
+    const { url } = yield* Raw.serve(undefined, options)
+    yield* Effect.promise(async () => {
+      for (const bytes of [3000, 3001]) {
+        const before = Date.now()
+        sealed.length = written.length = 0
+        const params = paramsOf(bytes)
+        const begun = await send(url, "POST", {}, { ...initialize(), params })
+        expect(JSON.parse(await begun.body)).toHaveProperty("result")
+        const isInId = bytes === 3000
+        expect(sealed).toMatchObject([isInId ? { initialize: params } : {}])
+        expect("initialize" in sealed[0]!).toBe(isInId)
+        expect(written).toEqual(isInId ? [] : [{ usedAt: expect.any(Number), initialize: params }])
+        for (const { usedAt } of written) expect(usedAt).toBeGreaterThanOrEqual(before)
+        const session = { "Mcp-Session-Id": String(begun.headers["mcp-session-id"]) }
+        const level = { id: 1, method: "logging/setLevel", params: { level: "error" } }
+        await (await send(url, "POST", session, level)).body
+        const wished = { usedAt: expect.any(Number), level: "error" }
+        expect(written.at(-1)).toEqual(isInId ? wished : { ...wished, initialize: params })
       }
-    }))
+    })
+  })
 
-  it.scopedLive("[G10 G17] params of 3,000 bytes are in the id; longer ones in a record, which settings leave as they are", () =>
-    Effect.gen(function*() {
-      const { options, sealed, written } = watched()
-      const { url } = yield* Raw.serve(undefined, options)
-      yield* Effect.promise(async () => {
-        for (const bytes of [3000, 3001]) {
-          const before = Date.now()
-          sealed.length = written.length = 0
-          const params = paramsOf(bytes)
-          const begun = await send(url, "POST", {}, { ...initialize(), params })
-          expect(JSON.parse(await begun.body)).toHaveProperty("result")
-          const isInId = bytes === 3000
-          expect(sealed).toMatchObject([isInId ? { initialize: params } : {}])
-          expect("initialize" in sealed[0]!).toBe(isInId)
-          expect(written).toEqual(isInId ? [] : [{ usedAt: expect.any(Number), initialize: params }])
-          for (const { usedAt } of written) expect(usedAt).toBeGreaterThanOrEqual(before)
-          const session = { "Mcp-Session-Id": String(begun.headers["mcp-session-id"]) }
-          const level = { id: 1, method: "logging/setLevel", params: { level: "error" } }
-          await (await send(url, "POST", session, level)).body
-          const wished = { usedAt: expect.any(Number), level: "error" }
-          expect(written.at(-1)).toEqual(isInId ? wished : { ...wished, initialize: params })
-        }
+  test.scopedLive("[G17] params of 256 KiB are taken; longer ones are refused, and the connection is used again", function*() {
+    const { conversations, url } = yield* Raw.serve()
+    yield* Effect.promise(async () => {
+      const answered = (bytes: number) => send(url, "POST", {}, { ...initialize(), params: paramsOf(bytes) })
+      expect((await answered(256 * 1024)).status).toBe(200)
+      expect(conversations).toHaveLength(1)
+      const refused = await fetch(url, {
+        method: "POST",
+        headers: { Accept: "application/json, text/event-stream", "Content-Type": "application/json" },
+        body: JSON.stringify({ jsonrpc: "2.0", ...initialize(), params: paramsOf(256 * 1024 + 1) })
       })
-    }))
-
-  it.scopedLive("[G17] params of 256 KiB are taken; longer ones are refused, and the connection is used again", () =>
-    Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve()
-      yield* Effect.promise(async () => {
-        const answered = (bytes: number) => send(url, "POST", {}, { ...initialize(), params: paramsOf(bytes) })
-        expect((await answered(256 * 1024)).status).toBe(200)
-        expect(conversations).toHaveLength(1)
-        const refused = await fetch(url, {
-          method: "POST",
-          headers: { Accept: "application/json, text/event-stream", "Content-Type": "application/json" },
-          body: JSON.stringify({ jsonrpc: "2.0", ...initialize(), params: paramsOf(256 * 1024 + 1) })
-        })
-        expect([refused.status, refused.headers.get("connection")]).toEqual([413, "keep-alive"])
-        expect(await refused.json()).toMatchObject({
-          id: 0,
-          error: { message: expect.stringContaining("262144 bytes") }
-        })
-        expect(conversations).toHaveLength(1)
+      expect([refused.status, refused.headers.get("connection")]).toEqual([413, "keep-alive"])
+      expect(await refused.json()).toMatchObject({
+        id: 0,
+        error: { message: expect.stringContaining("262144 bytes") }
       })
-    }))
+      expect(conversations).toHaveLength(1)
+    })
+  })
 
   it("[G10 G17] its last use is written once a day, beside what it asked for", async () => {
     const { id, records, sessions, written } = alone()
@@ -341,42 +338,41 @@ describe("sessions that end before their first answer", () => {
 })
 
 describe("sessions that begin", () => {
-  it.scopedLive("[G17] count as long as they are not answered; who is refused counts no more, and his conversation ends", () =>
-    Effect.gen(function*() {
-      const open: Array<{ readonly client: Raw.Scripted; isClosed: boolean }> = []
-      const { url } = yield* Raw.serve(undefined, {
-        limits: { maxSessions: 1 },
-        begin: (client) => {
-          const one = { client: Raw.scripted(client), isClosed: false }
-          open.push(one)
-          return Raw.conversing(() => undefined, { close: async () => void (one.isClosed = true) })
-        }
+  test.scopedLive("[G17] count as long as they are not answered; who is refused counts no more, and his conversation ends", function*() {
+    const open: Array<{ readonly client: Raw.Scripted; isClosed: boolean }> = []
+    const { url } = yield* Raw.serve(undefined, {
+      limits: { maxSessions: 1 },
+      begin: (client) => {
+        const one = { client: Raw.scripted(client), isClosed: false }
+        open.push(one)
+        return Raw.conversing(() => undefined, { close: async () => void (one.isClosed = true) })
+      }
+    })
+    yield* Effect.promise(async () => {
+      const first = send(url, "POST", {}, initialize())
+      await expect.poll(() => open.length).toBe(1)
+      const refused = await fetch(url, {
+        method: "POST",
+        headers: { Accept: "application/json, text/event-stream", "Content-Type": "application/json" },
+        body: JSON.stringify({ jsonrpc: "2.0", ...initialize() })
       })
-      yield* Effect.promise(async () => {
-        const first = send(url, "POST", {}, initialize())
-        await expect.poll(() => open.length).toBe(1)
-        const refused = await fetch(url, {
-          method: "POST",
-          headers: { Accept: "application/json, text/event-stream", "Content-Type": "application/json" },
-          body: JSON.stringify({ jsonrpc: "2.0", ...initialize() })
-        })
-        expect([refused.status, refused.headers.get("connection")]).toEqual([503, "keep-alive"])
-        await refused.arrayBuffer()
-        open[0]?.client.write({ jsonrpc: "2.0", id: 0, error: { code: -32_602, message: "no" } })
-        expect(JSON.parse(await (await first).body)).toMatchObject({ error: { message: "no" } })
-        await setImmediate()
-        expect(open.map(({ isClosed }) => isClosed)).toEqual([true])
-        const second = send(url, "POST", {}, initialize())
-        await expect.poll(() => open.length).toBe(2)
-        open[1]?.client.writeResult(0, `{"protocolVersion":"2025-11-25","capabilities":{}}`)
-        expect((await second).headers["mcp-session-id"]).toBeDefined()
-        expect(open.map(({ isClosed }) => isClosed)).toEqual([true, false])
-        // The one that is there makes room for the next.
-        const third = send(url, "POST", {}, initialize())
-        await expect.poll(() => open.length).toBe(3)
-        expect(open.map(({ isClosed }) => isClosed)).toEqual([true, true, false])
-        open[2]?.client.write({ jsonrpc: "2.0", id: 0, error: { code: -32_602, message: "no" } })
-        await (await third).body
-      })
-    }))
+      expect([refused.status, refused.headers.get("connection")]).toEqual([503, "keep-alive"])
+      await refused.arrayBuffer()
+      open[0]?.client.write({ jsonrpc: "2.0", id: 0, error: { code: -32_602, message: "no" } })
+      expect(JSON.parse(await (await first).body)).toMatchObject({ error: { message: "no" } })
+      await setImmediate()
+      expect(open.map(({ isClosed }) => isClosed)).toEqual([true])
+      const second = send(url, "POST", {}, initialize())
+      await expect.poll(() => open.length).toBe(2)
+      open[1]?.client.writeResult(0, `{"protocolVersion":"2025-11-25","capabilities":{}}`)
+      expect((await second).headers["mcp-session-id"]).toBeDefined()
+      expect(open.map(({ isClosed }) => isClosed)).toEqual([true, false])
+      // The one that is there makes room for the next.
+      const third = send(url, "POST", {}, initialize())
+      await expect.poll(() => open.length).toBe(3)
+      expect(open.map(({ isClosed }) => isClosed)).toEqual([true, true, false])
+      open[2]?.client.write({ jsonrpc: "2.0", id: 0, error: { code: -32_602, message: "no" } })
+      await (await third).body
+    })
+  })
 })

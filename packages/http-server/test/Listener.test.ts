@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Redacted, Scope } from "effect"
 import { readFileSync } from "node:fs"
 import type { ServerResponse } from "node:http"
@@ -8,6 +7,7 @@ import { networkInterfaces } from "node:os"
 import * as Tls from "node:tls"
 import { vi } from "vitest"
 import { eventually } from "../../testing/test/support/Processes.js"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import * as Authentication from "../src/Authentication.js"
 import * as Caller from "../src/Caller.js"
 import * as Listener from "../src/Listener.js"
@@ -28,99 +28,94 @@ const listen = (options: Partial<Listener.Options> = {}) =>
 const protection = ["X-Content-Type-Options: nosniff", "Cross-Origin-Resource-Policy: same-origin"]
 
 describe("whom the listener lets in", () => {
-  it.scopedLive("[G21:real] what a client reads ends with its credentials, but for its sessions; a call that has begun goes on", () =>
-    Effect.gen(function*() {
-      // From each request on, however late it comes. Those before the last one have expired when that ends.
-      let expiresAt = 0
-      const listener = yield* Listener.listen({
-        host: "127.0.0.1",
-        port: 0,
-        authentication: {
-          isNeeded: true,
-          check: () => ({ subject: "ann", claims: {}, expiresAt: expiresAt = Date.now() + 500 })
-        }
-      })
-      const open = new Map<string, ServerResponse>()
-      yield* listener.serve(({ method = "" }, response) => {
-        open.set(method, response)
-        response.write("begun ")
-      })
-      const ask = (method: string, path = "/") =>
-        Effect.promise(async () => (await fetch(new URL(path, listener.url), { method })).text())
-      const called = yield* Effect.fork(ask("POST"))
-      yield* eventually(() => open.get("POST"))
-      const session = yield* Effect.fork(ask("GET", "/mcp"))
-      const ofSession = yield* eventually(() => open.get("GET"))
-      open.delete("GET")
-      expect(yield* ask("GET")).toBe("begun ")
-      expect([open.get("GET")?.writableEnded, open.get("POST")?.writableEnded]).toEqual([true, false])
-      open.get("POST")?.end("answered")
-      expect(yield* Fiber.join(called)).toBe("begun answered")
-      expect(ofSession.writableEnded).toBe(false)
-      ofSession.end("heard")
-      expect(yield* Fiber.join(session)).toBe("begun heard")
-      expect(Date.now()).toBeGreaterThanOrEqual(expiresAt)
-    }))
+  test.scopedLive("[G21:real] what a client reads ends with its credentials, but for its sessions; a call that has begun goes on", function*() {
+    // From each request on, however late it comes. Those before the last one have expired when that ends.
+    let expiresAt = 0
+    const listener = yield* Listener.listen({
+      host: "127.0.0.1",
+      port: 0,
+      authentication: {
+        isNeeded: true,
+        check: () => ({ subject: "ann", claims: {}, expiresAt: expiresAt = Date.now() + 500 })
+      }
+    })
+    const open = new Map<string, ServerResponse>()
+    yield* listener.serve(({ method = "" }, response) => {
+      open.set(method, response)
+      response.write("begun ")
+    })
+    const ask = (method: string, path = "/") =>
+      Effect.promise(async () => (await fetch(new URL(path, listener.url), { method })).text())
+    const called = yield* Effect.fork(ask("POST"))
+    yield* eventually(() => open.get("POST"))
+    const session = yield* Effect.fork(ask("GET", "/mcp"))
+    const ofSession = yield* eventually(() => open.get("GET"))
+    open.delete("GET")
+    expect(yield* ask("GET")).toBe("begun ")
+    expect([open.get("GET")?.writableEnded, open.get("POST")?.writableEnded]).toEqual([true, false])
+    open.get("POST")?.end("answered")
+    expect(yield* Fiber.join(called)).toBe("begun answered")
+    expect(ofSession.writableEnded).toBe(false)
+    ofSession.end("heard")
+    expect(yield* Fiber.join(session)).toBe("begun heard")
+    expect(Date.now()).toBeGreaterThanOrEqual(expiresAt)
+  })
 
-  it.scopedLive("[G6] each answer, also a refusal, tells browsers that it is for this origin and of this type only", () =>
-    Effect.gen(function*() {
-      const port = yield* listen({ authentication, isPublic: (path) => path === "/" })
-      const heads = [
-        "GET / HTTP/1.1\r\nHost: localhost",
-        "GET /x HTTP/1.1\r\nHost: localhost",
-        "GET / HTTP/1.1\r\nHost: evil.example"
+  test.scopedLive("[G6] each answer, also a refusal, tells browsers that it is for this origin and of this type only", function*() {
+    const port = yield* listen({ authentication, isPublic: (path) => path === "/" })
+    const heads = [
+      "GET / HTTP/1.1\r\nHost: localhost",
+      "GET /x HTTP/1.1\r\nHost: localhost",
+      "GET / HTTP/1.1\r\nHost: evil.example"
+    ]
+    const answers = yield* Effect.forEach(heads, (head) => raw(port, head))
+    expect(answers.map(statusOf)).toEqual([200, 401, 403])
+    for (const answer of answers) for (const header of protection) expect(answer).toContain(header)
+  })
+
+  test.scopedLive("[G6] more than one Host is refused, in whatever order and case", function*() {
+    const port = yield* listen()
+    for (
+      const hosts of [
+        "Host: localhost\r\nHost: evil.example",
+        "Host: evil.example\r\nHost: localhost",
+        "Host: localhost\r\nhOST: localhost"
       ]
-      const answers = yield* Effect.forEach(heads, (head) => raw(port, head))
-      expect(answers.map(statusOf)).toEqual([200, 401, 403])
-      for (const answer of answers) for (const header of protection) expect(answer).toContain(header)
-    }))
+    ) {
+      expect(statusOf(yield* raw(port, `GET / HTTP/1.1\r\n${hosts}`))).toBe(400)
+    }
+  })
 
-  it.scopedLive("[G6] more than one Host is refused, in whatever order and case", () =>
-    Effect.gen(function*() {
-      const port = yield* listen()
-      for (
-        const hosts of [
-          "Host: localhost\r\nHost: evil.example",
-          "Host: evil.example\r\nHost: localhost",
-          "Host: localhost\r\nhOST: localhost"
-        ]
-      ) {
-        expect(statusOf(yield* raw(port, `GET / HTTP/1.1\r\n${hosts}`))).toBe(400)
+  test.scopedLive("[G6] pages of elsewhere may link to the page, and have nothing else", function*() {
+    const port = yield* listen({ isPublic: (path) => path === "/" })
+    for (const site of ["cross-site", "same-site"]) {
+      const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: ${site}`
+      expect(statusOf(yield* raw(port, head("/?from=elsewhere")))).toBe(200)
+      for (const path of ["/mcp", "/api/events", "/health", "/metrics", "/anything"]) {
+        expect(statusOf(yield* raw(port, head(path)))).toBe(403)
       }
-    }))
+    }
+  })
 
-  it.scopedLive("[G6] pages of elsewhere may link to the page, and have nothing else", () =>
-    Effect.gen(function*() {
-      const port = yield* listen({ isPublic: (path) => path === "/" })
-      for (const site of ["cross-site", "same-site"]) {
-        const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: ${site}`
-        expect(statusOf(yield* raw(port, head("/?from=elsewhere")))).toBe(200)
-        for (const path of ["/mcp", "/api/events", "/health", "/metrics", "/anything"]) {
-          expect(statusOf(yield* raw(port, head(path)))).toBe(403)
-        }
-      }
-    }))
-
-  it.scopedLive("[G6] who is refused is told how to be let in, and reaches nothing; no page needs no token unless it is named", () =>
-    Effect.gen(function*() {
-      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, authentication })
-      const reached: Array<string> = []
-      yield* listener.serve((_, response, path) => {
-        reached.push(path)
-        response.end()
-      })
-      const ask = (headers: string) => raw(listener.port, `GET /?a#b HTTP/1.1\r\n${headers}`)
-      const [stranger, foreign] = [yield* ask("Host: localhost"), yield* ask("Host: evil.example")]
-      expect([stranger, foreign].map(statusOf)).toEqual([401, 403])
-      expect(stranger).toContain("WWW-Authenticate: Bearer\r\n")
-      expect(foreign).not.toContain("WWW-Authenticate")
-      // What it sent is not read: nothing more is taken on this connection.
-      for (const answer of [stranger, foreign]) expect(answer).toContain("Connection: close\r\n")
-      expect(reached).toEqual([])
-      expect(statusOf(yield* ask("Host: localhost\r\nAuthorization: Bearer t"))).toBe(200)
-      expect(reached).toEqual(["/"])
-      expect(listener.isAuthenticated).toBe(true)
-    }))
+  test.scopedLive("[G6] who is refused is told how to be let in, and reaches nothing; no page needs no token unless it is named", function*() {
+    const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, authentication })
+    const reached: Array<string> = []
+    yield* listener.serve((_, response, path) => {
+      reached.push(path)
+      response.end()
+    })
+    const ask = (headers: string) => raw(listener.port, `GET /?a#b HTTP/1.1\r\n${headers}`)
+    const [stranger, foreign] = [yield* ask("Host: localhost"), yield* ask("Host: evil.example")]
+    expect([stranger, foreign].map(statusOf)).toEqual([401, 403])
+    expect(stranger).toContain("WWW-Authenticate: Bearer\r\n")
+    expect(foreign).not.toContain("WWW-Authenticate")
+    // What it sent is not read: nothing more is taken on this connection.
+    for (const answer of [stranger, foreign]) expect(answer).toContain("Connection: close\r\n")
+    expect(reached).toEqual([])
+    expect(statusOf(yield* ask("Host: localhost\r\nAuthorization: Bearer t"))).toBe(200)
+    expect(reached).toEqual(["/"])
+    expect(listener.isAuthenticated).toBe(true)
+  })
 
   it.scopedLive.each<[string, Partial<Listener.Options>, string]>([
     ["pages", { isPublic: () => true }, ""],
@@ -192,60 +187,58 @@ describe("whom the listener lets in", () => {
 })
 
 describe("who is let in after a while", () => {
-  it.scopedLive("[G6 G22] reaches no handler where the client has gone meanwhile", () =>
-    Effect.gen(function*() {
-      const waiting: Array<{ readonly letIn: () => void; readonly gone: Promise<void> }> = []
-      const listener = yield* Listener.listen({
-        host: "127.0.0.1",
-        port: 0,
-        authentication: {
-          isNeeded: true,
-          check: ({ socket }) =>
-            new Promise((resolve) =>
-              waiting.push({
-                letIn: () => resolve({ subject: "ann", claims: {} }),
-                gone: new Promise((done) => socket.once("close", () => done()))
-              })
-            )
-        }
-      })
-      const reached: Array<string> = []
-      yield* listener.serve((_, response, path) => {
-        reached.push(path)
-        response.end("here")
-      })
-      const [gone, stays] = [yield* dial(listener.port), yield* dial(listener.port)]
-      gone.socket.write(get("/gone"))
-      yield* Effect.promise(() => expect.poll(() => waiting.length).toBe(1))
-      stays.socket.write(get("/stays"))
-      yield* Effect.promise(() => expect.poll(() => waiting.length).toBe(2))
-      gone.socket.destroy()
-      yield* Effect.promise(() => waiting[0]!.gone)
-      for (const { letIn } of waiting) letIn()
-      yield* Effect.promise(() => expect.poll(stays.text).toContain("here"))
-      expect(reached).toEqual(["/stays"])
-    }))
+  test.scopedLive("[G6 G22] reaches no handler where the client has gone meanwhile", function*() {
+    const waiting: Array<{ readonly letIn: () => void; readonly gone: Promise<void> }> = []
+    const listener = yield* Listener.listen({
+      host: "127.0.0.1",
+      port: 0,
+      authentication: {
+        isNeeded: true,
+        check: ({ socket }) =>
+          new Promise((resolve) =>
+            waiting.push({
+              letIn: () => resolve({ subject: "ann", claims: {} }),
+              gone: new Promise((done) => socket.once("close", () => done()))
+            })
+          )
+      }
+    })
+    const reached: Array<string> = []
+    yield* listener.serve((_, response, path) => {
+      reached.push(path)
+      response.end("here")
+    })
+    const [gone, stays] = [yield* dial(listener.port), yield* dial(listener.port)]
+    gone.socket.write(get("/gone"))
+    yield* Effect.promise(() => expect.poll(() => waiting.length).toBe(1))
+    stays.socket.write(get("/stays"))
+    yield* Effect.promise(() => expect.poll(() => waiting.length).toBe(2))
+    gone.socket.destroy()
+    yield* Effect.promise(() => waiting[0]!.gone)
+    for (const { letIn } of waiting) letIn()
+    yield* Effect.promise(() => expect.poll(stays.text).toContain("here"))
+    expect(reached).toEqual(["/stays"])
+  })
 
-  it.scopedLive("[G22] the streams of those who are not let in any more end; what is for everybody does not", () =>
-    Effect.gen(function*() {
-      let isAccepted = true
-      const listener = yield* Listener.listen({
-        host: "127.0.0.1",
-        port: 0,
-        isPublic: (path) => path === "/page",
-        authentication: {
-          isNeeded: true,
-          check: () => isAccepted ? { subject: "ann", claims: {} } : Authentication.unauthorized("no")
-        }
-      })
-      yield* listener.serve((_, response) => void response.writeHead(200).write("open"))
-      const [own, page] = [yield* stream(listener.port), yield* stream(listener.port, "/page")]
-      isAccepted = false
-      listener.recheck()
-      // The end of a stream.
-      yield* Effect.promise(() => expect.poll(own.text).toMatch(/\r\n0\r\n\r\n$/))
-      expect(page.text()).not.toMatch(/\r\n0\r\n\r\n$/)
-    }))
+  test.scopedLive("[G22] the streams of those who are not let in any more end; what is for everybody does not", function*() {
+    let isAccepted = true
+    const listener = yield* Listener.listen({
+      host: "127.0.0.1",
+      port: 0,
+      isPublic: (path) => path === "/page",
+      authentication: {
+        isNeeded: true,
+        check: () => isAccepted ? { subject: "ann", claims: {} } : Authentication.unauthorized("no")
+      }
+    })
+    yield* listener.serve((_, response) => void response.writeHead(200).write("open"))
+    const [own, page] = [yield* stream(listener.port), yield* stream(listener.port, "/page")]
+    isAccepted = false
+    listener.recheck()
+    // The end of a stream.
+    yield* Effect.promise(() => expect.poll(own.text).toMatch(/\r\n0\r\n\r\n$/))
+    expect(page.text()).not.toMatch(/\r\n0\r\n\r\n$/)
+  })
 })
 
 describe("where the listener listens", () => {
@@ -300,84 +293,81 @@ describe("where the listener listens", () => {
       })
   )
 
-  it.scopedLive("[G1] it is there before it serves, and stays after that, with 503 and no connection that is kept; then it is gone", () =>
-    Effect.gen(function*() {
-      const listening = yield* Scope.make()
-      const { port, serve } = yield* Scope.extend(Listener.listen({ host: "127.0.0.1", port: 0 }), listening)
-      const status = Effect.map(raw(port, "GET /health HTTP/1.1\r\nHost: localhost"), statusOf)
-      const ping = `{"jsonrpc":"2.0","id":"one","method":"ping"}`
-      const post = raw(port, `POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${ping.length}`, ping)
-      expect(yield* status).toBe(503)
-      expect(yield* post).toMatch(/^HTTP\/1\.1 503 .*"id":"one"/s)
-      const serving = yield* Scope.make()
-      yield* Scope.extend(serve((_, response) => void response.end()), serving)
-      expect(yield* status).toBe(200)
-      const kept = yield* dial(port)
-      yield* Effect.promise(async () => {
-        kept.socket.write(get("/"))
-        await expect.poll(kept.text).toContain("200 OK")
-      })
-      yield* Scope.close(serving, Exit.void)
-      // A request may be on its way, so the connection ends only with the answer to it.
+  test.scopedLive("[G1] it is there before it serves, and stays after that, with 503 and no connection that is kept; then it is gone", function*() {
+    const listening = yield* Scope.make()
+    const { port, serve } = yield* Scope.extend(Listener.listen({ host: "127.0.0.1", port: 0 }), listening)
+    const status = Effect.map(raw(port, "GET /health HTTP/1.1\r\nHost: localhost"), statusOf)
+    const ping = `{"jsonrpc":"2.0","id":"one","method":"ping"}`
+    const post = raw(port, `POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${ping.length}`, ping)
+    expect(yield* status).toBe(503)
+    expect(yield* post).toMatch(/^HTTP\/1\.1 503 .*"id":"one"/s)
+    const serving = yield* Scope.make()
+    yield* Scope.extend(serve((_, response) => void response.end()), serving)
+    expect(yield* status).toBe(200)
+    const kept = yield* dial(port)
+    yield* Effect.promise(async () => {
       kept.socket.write(get("/"))
-      yield* Effect.promise(() => kept.closed)
-      expect(kept.text()).toMatch(/200 OK.*503 Service Unavailable/s)
-      expect(yield* status).toBe(503)
-      expect(yield* post).toMatch(/^HTTP\/1\.1 503 .*"id":"one"/s)
-      // A connection on which a request comes that never ends.
-      const open = yield* dial(port)
-      open.socket.write("POST /mcp HTTP/1.1\r\n")
-      yield* status
-      yield* Scope.close(listening, Exit.void)
-      yield* Effect.promise(() => open.closed)
-      expect(yield* Effect.either(Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/`)))).toMatchObject({
-        _tag: "Left"
-      })
-    }))
+      await expect.poll(kept.text).toContain("200 OK")
+    })
+    yield* Scope.close(serving, Exit.void)
+    // A request may be on its way, so the connection ends only with the answer to it.
+    kept.socket.write(get("/"))
+    yield* Effect.promise(() => kept.closed)
+    expect(kept.text()).toMatch(/200 OK.*503 Service Unavailable/s)
+    expect(yield* status).toBe(503)
+    expect(yield* post).toMatch(/^HTTP\/1\.1 503 .*"id":"one"/s)
+    // A connection on which a request comes that never ends.
+    const open = yield* dial(port)
+    open.socket.write("POST /mcp HTTP/1.1\r\n")
+    yield* status
+    yield* Scope.close(listening, Exit.void)
+    yield* Effect.promise(() => open.closed)
+    expect(yield* Effect.either(Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/`)))).toMatchObject({
+      _tag: "Left"
+    })
+  })
 })
 
 describe("a listener that gives notice", () => {
-  it.scopedLive("[D4] serves on, ends each connection with its answer, and says that it stops where probes ask", () =>
-    Effect.gen(function*() {
-      const probes = () => ({ "/ready": { status: 503, body: {}, details: {} } })
-      const { port, serve } = yield* Listener.listen({ host: "127.0.0.1", port: 0, probes })
-      const serving = yield* Scope.make()
-      const noticed = yield* Effect.makeLatch()
-      yield* Effect.addFinalizer(() => noticed.open)
-      yield* Scope.extend(serve((_, response) => void response.end("served"), noticed.await), serving)
-      const kept = yield* dial(port)
-      kept.socket.write(get("/"))
-      yield* Effect.promise(() => expect.poll(kept.text).toContain("served"))
-      yield* Effect.forkDaemon(Scope.close(serving, Exit.void))
-      yield* Effect.promise(() =>
-        expect.poll(() => Effect.runPromise(raw(port, "GET /ready HTTP/1.1\r\nHost: localhost"))).toMatch(/ 503 /)
-      )
-      kept.socket.write(get("/"))
-      yield* Effect.promise(() => kept.closed)
-      expect(kept.text()).toMatch(/served.*Connection: close.*served/s)
-    }))
+  test.scopedLive("[D4] serves on, ends each connection with its answer, and says that it stops where probes ask", function*() {
+    const probes = () => ({ "/ready": { status: 503, body: {}, details: {} } })
+    const { port, serve } = yield* Listener.listen({ host: "127.0.0.1", port: 0, probes })
+    const serving = yield* Scope.make()
+    const noticed = yield* Effect.makeLatch()
+    yield* Effect.addFinalizer(() => noticed.open)
+    yield* Scope.extend(serve((_, response) => void response.end("served"), noticed.await), serving)
+    const kept = yield* dial(port)
+    kept.socket.write(get("/"))
+    yield* Effect.promise(() => expect.poll(kept.text).toContain("served"))
+    yield* Effect.forkDaemon(Scope.close(serving, Exit.void))
+    yield* Effect.promise(() =>
+      expect.poll(() => Effect.runPromise(raw(port, "GET /ready HTTP/1.1\r\nHost: localhost"))).toMatch(/ 503 /)
+    )
+    kept.socket.write(get("/"))
+    yield* Effect.promise(() => kept.closed)
+    expect(kept.text()).toMatch(/served.*Connection: close.*served/s)
+  })
 })
 
 describe("a handler that throws", () => {
-  it.scopedLive("[X1] ends no program: the request is answered with 500, or cut off where its answer has begun", () =>
-    Effect.gen(function*() {
-      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0 })
-      yield* listener.serve((_, response, path) => {
-        if (path === "/fine") return void response.end("fine")
-        if (path === "/begun") response.writeHead(200, { "Content-Length": 1000 }).flushHeaders()
-        throw new Error("a secret of ours")
-      })
-      const get = (path: string) => raw(listener.port, `GET ${path} HTTP/1.1\r\nHost: localhost`)
-      const [early, begun] = [yield* get("/"), yield* get("/begun")]
-      expect([statusOf(early), early.includes("its log has more"), early.includes("secret")]).toEqual([
-        500,
-        true,
-        false
-      ])
-      expect(begun).not.toContain("500")
-      expect(begun).not.toContain("secret")
-      expect(yield* get("/fine")).toContain("fine")
-    }))
+  test.scopedLive("[X1] ends no program: the request is answered with 500, or cut off where its answer has begun", function*() {
+    const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0 })
+    yield* listener.serve((_, response, path) => {
+      if (path === "/fine") return void response.end("fine")
+      if (path === "/begun") response.writeHead(200, { "Content-Length": 1000 }).flushHeaders()
+      throw new Error("a secret of ours")
+    })
+    const get = (path: string) => raw(listener.port, `GET ${path} HTTP/1.1\r\nHost: localhost`)
+    const [early, begun] = [yield* get("/"), yield* get("/begun")]
+    expect([statusOf(early), early.includes("its log has more"), early.includes("secret")]).toEqual([
+      500,
+      true,
+      false
+    ])
+    expect(begun).not.toContain("500")
+    expect(begun).not.toContain("secret")
+    expect(yield* get("/fine")).toContain("fine")
+  })
 })
 
 const open = (connect: () => Socket, event: string) =>
@@ -419,48 +409,45 @@ describe("connections", () => {
       return listener.port
     })
 
-  it.scopedLive("[X5 G17] those that are silent make room for others, the longest unused first", () =>
-    Effect.gen(function*() {
-      const port = yield* serve({ maxConnections: 4 })
-      const used = yield* dial(port)
-      const silent = yield* Effect.forEach([1, 2, 3], () => dial(port))
-      yield* Effect.promise(async () => {
-        used.socket.write(get("/"))
-        await expect.poll(used.text).toContain("done")
-      })
-      expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
-      expect(yield* Effect.promise(() => silent[0]!.closed)).toBe("")
-      yield* Effect.promise(async () => {
-        used.socket.write(get("/again"))
-        await expect.poll(() => used.text().match(/done/g)?.length).toBe(2)
-      })
-      expect(silent.map(({ socket }) => socket.destroyed)).toEqual([true, false, false])
-    }))
+  test.scopedLive("[X5 G17] those that are silent make room for others, the longest unused first", function*() {
+    const port = yield* serve({ maxConnections: 4 })
+    const used = yield* dial(port)
+    const silent = yield* Effect.forEach([1, 2, 3], () => dial(port))
+    yield* Effect.promise(async () => {
+      used.socket.write(get("/"))
+      await expect.poll(used.text).toContain("done")
+    })
+    expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
+    expect(yield* Effect.promise(() => silent[0]!.closed)).toBe("")
+    yield* Effect.promise(async () => {
+      used.socket.write(get("/again"))
+      await expect.poll(() => used.text().match(/done/g)?.length).toBe(2)
+    })
+    expect(silent.map(({ socket }) => socket.destroyed)).toEqual([true, false, false])
+  })
 
-  it.scopedLive("[X5 G17] those with a request under way stay; one more is told why it is refused, and one fewer lets it in", () =>
-    Effect.gen(function*() {
-      const port = yield* serve({ maxConnections: 3 })
-      const streams = yield* Effect.forEach([1, 2, 3], () => stream(port))
-      const refused = yield* dial(port)
-      expect(yield* Effect.promise(() => refused.closed)).toMatch(
-        /^HTTP\/1\.1 503 .*All connections of the gateway are in use/s
-      )
-      expect(streams.some(({ socket }) => socket.destroyed)).toBe(false)
-      streams[1]!.socket.destroy()
-      yield* Effect.promise(() =>
-        expect.poll(() => Effect.runPromise(raw(port, "GET / HTTP/1.1\r\nHost: localhost")).then(statusOf)).toBe(200)
-      )
-    }))
+  test.scopedLive("[X5 G17] those with a request under way stay; one more is told why it is refused, and one fewer lets it in", function*() {
+    const port = yield* serve({ maxConnections: 3 })
+    const streams = yield* Effect.forEach([1, 2, 3], () => stream(port))
+    const refused = yield* dial(port)
+    expect(yield* Effect.promise(() => refused.closed)).toMatch(
+      /^HTTP\/1\.1 503 .*All connections of the gateway are in use/s
+    )
+    expect(streams.some(({ socket }) => socket.destroyed)).toBe(false)
+    streams[1]!.socket.destroy()
+    yield* Effect.promise(() =>
+      expect.poll(() => Effect.runPromise(raw(port, "GET / HTTP/1.1\r\nHost: localhost")).then(statusOf)).toBe(200)
+    )
+  })
 
-  it.scopedLive("[X5] the last ones are not for clients, but for the page and commands", () =>
-    Effect.gen(function*() {
-      const port = yield* serve({ maxConnections: 4 })
-      yield* Effect.forEach([1, 2, 3], () => stream(port, "/mcp"))
-      expect(yield* raw(port, "POST /mcp HTTP/1.1\r\nHost: localhost")).toMatch(
-        /^HTTP\/1\.1 503 .*for its status page/s
-      )
-      expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
-    }))
+  test.scopedLive("[X5] the last ones are not for clients, but for the page and commands", function*() {
+    const port = yield* serve({ maxConnections: 4 })
+    yield* Effect.forEach([1, 2, 3], () => stream(port, "/mcp"))
+    expect(yield* raw(port, "POST /mcp HTTP/1.1\r\nHost: localhost")).toMatch(
+      /^HTTP\/1\.1 503 .*for its status page/s
+    )
+    expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
+  })
 
   const asking = (port: number, header: string) =>
     Effect.gen(function*() {
@@ -504,12 +491,11 @@ describe("connections", () => {
       })
   )
 
-  it.scopedLive("[X5 G17] clients on this machine that nothing tells apart may have all of them, as one", () =>
-    Effect.gen(function*() {
-      const port = yield* serve({ maxConnections: 8 })
-      const streams = yield* Effect.all(Array.from({ length: 7 }, () => asking(port, "X: y")))
-      expect(streams.map(({ answer }) => statusOf(answer))).toEqual(Array(7).fill(200))
-    }))
+  test.scopedLive("[X5 G17] clients on this machine that nothing tells apart may have all of them, as one", function*() {
+    const port = yield* serve({ maxConnections: 8 })
+    const streams = yield* Effect.all(Array.from({ length: 7 }, () => asking(port, "X: y")))
+    expect(streams.map(({ answer }) => statusOf(answer))).toEqual(Array(7).fill(200))
+  })
 
   // A second: also on a busy machine the stream is asked for within it.
   it.scopedLive.each(
@@ -555,14 +541,13 @@ describe("connections", () => {
       })
   )
 
-  it.scopedLive("[G18:real] an answer that has begun is not mixed with an error", () =>
-    Effect.gen(function*() {
-      const { socket, text } = yield* stream(yield* serve({}))
-      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()))
-      socket.write("nonsense\r\n\r\n")
-      yield* Effect.promise(() => closed)
-      expect(text()).not.toContain("400 Bad Request")
-    }))
+  test.scopedLive("[G18:real] an answer that has begun is not mixed with an error", function*() {
+    const { socket, text } = yield* stream(yield* serve({}))
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()))
+    socket.write("nonsense\r\n\r\n")
+    yield* Effect.promise(() => closed)
+    expect(text()).not.toContain("400 Bad Request")
+  })
 })
 
 const pem = (name: string) =>
@@ -583,57 +568,53 @@ describe("a listener with a certificate", () => {
 
   const dialSecurely = (port: number) => open(() => Tls.connect({ port, host: "127.0.0.1", ca }), "secureConnect")
 
-  it.scopedLive("[G6] serves HTTPS, with the same rules, and nobody who speaks plainly", () =>
-    Effect.gen(function*() {
-      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, authentication })
-      yield* listener.serve((_, response) => void response.end("here"))
-      expect(listener.url).toBe(`https://127.0.0.1:${listener.port}`)
-      expect(yield* getSecurely(listener.url)).toMatch(/^401 .*needs a token/)
-      const plain = yield* dial(listener.port)
-      plain.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t\r\n\r\n")
-      expect(yield* Effect.promise(() => plain.closed)).not.toContain("here")
-      const secured = yield* dialSecurely(listener.port)
-      secured.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t\r\nConnection: close\r\n\r\n")
-      expect(yield* Effect.promise(() => secured.closed)).toMatch(/^HTTP\/1\.1 200 .*here/s)
-    }))
+  test.scopedLive("[G6] serves HTTPS, with the same rules, and nobody who speaks plainly", function*() {
+    const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, authentication })
+    yield* listener.serve((_, response) => void response.end("here"))
+    expect(listener.url).toBe(`https://127.0.0.1:${listener.port}`)
+    expect(yield* getSecurely(listener.url)).toMatch(/^401 .*needs a token/)
+    const plain = yield* dial(listener.port)
+    plain.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t\r\n\r\n")
+    expect(yield* Effect.promise(() => plain.closed)).not.toContain("here")
+    const secured = yield* dialSecurely(listener.port)
+    secured.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t\r\nConnection: close\r\n\r\n")
+    expect(yield* Effect.promise(() => secured.closed)).toMatch(/^HTTP\/1\.1 200 .*here/s)
+  })
 
-  it.scopedLive("[G1] that cannot be used does not listen, and says why, without the key", () =>
-    Effect.gen(function*() {
-      const failed = (tls: Listener.Certificate) =>
-        Effect.flip(Effect.scoped(Listener.listen({ host: "127.0.0.1", port: 0, tls })))
-      for (const wrong of [{ ...tls, certificate: "no certificate" }, { ...tls, key: Redacted.make("hush") }]) {
-        const { message } = yield* failed(wrong)
-        expect(message).toMatch(/^the certificate and its key cannot be used: ./)
-        expect(message).not.toContain("hush")
-      }
-    }))
+  test.scopedLive("[G1] that cannot be used does not listen, and says why, without the key", function*() {
+    const failed = (tls: Listener.Certificate) =>
+      Effect.flip(Effect.scoped(Listener.listen({ host: "127.0.0.1", port: 0, tls })))
+    for (const wrong of [{ ...tls, certificate: "no certificate" }, { ...tls, key: Redacted.make("hush") }]) {
+      const { message } = yield* failed(wrong)
+      expect(message).toMatch(/^the certificate and its key cannot be used: ./)
+      expect(message).not.toContain("hush")
+    }
+  })
 
-  it.scopedLive("[X5 G17] has limits for its connections", () =>
-    Effect.gen(function*() {
-      const times = { headers: 600_000, request: 600_000, check: 10_000 }
-      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, times, maxConnections: 2 })
-      yield* listener.serve((_, response) => void response.writeHead(200).write("open"))
-      for (const { socket, text } of yield* Effect.forEach([1, 2], () => dialSecurely(listener.port))) {
-        socket.write(get("/"))
-        yield* Effect.promise(() => expect.poll(text).toContain("open"))
-      }
-      const refused = yield* dialSecurely(listener.port)
-      expect(yield* Effect.promise(() => refused.closed)).toMatch(/^HTTP\/1\.1 503 .*All connections/s)
-      // Those that are in the handshake, and are not counted by it.
-      const silent = yield* Effect.forEach([1, 2, 3], () => dial(listener.port))
-      yield* Effect.promise(() => Promise.race(silent.map(({ closed }) => closed)))
-    }))
+  test.scopedLive("[X5 G17] has limits for its connections", function*() {
+    const times = { headers: 600_000, request: 600_000, check: 10_000 }
+    const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, times, maxConnections: 2 })
+    yield* listener.serve((_, response) => void response.writeHead(200).write("open"))
+    for (const { socket, text } of yield* Effect.forEach([1, 2], () => dialSecurely(listener.port))) {
+      socket.write(get("/"))
+      yield* Effect.promise(() => expect.poll(text).toContain("open"))
+    }
+    const refused = yield* dialSecurely(listener.port)
+    expect(yield* Effect.promise(() => refused.closed)).toMatch(/^HTTP\/1\.1 503 .*All connections/s)
+    // Those that are in the handshake, and are not counted by it.
+    const silent = yield* Effect.forEach([1, 2, 3], () => dial(listener.port))
+    yield* Effect.promise(() => Promise.race(silent.map(({ closed }) => closed)))
+  })
 
-  it.scopedLive("[X5] closes who says nothing in the handshake: after a time, and at its end", () =>
-    Effect.gen(function*() {
-      const times = { headers: 1000, request: 60_000, check: 10 }
-      const { port } = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, times })
-      const silent = yield* dial(port)
-      yield* Effect.promise(() => silent.closed)
-      const listening = yield* Scope.make()
-      const other = yield* Scope.extend(Listener.listen({ host: "127.0.0.1", port: 0, tls }), listening)
-      const [open, secured] = [yield* dial(other.port), yield* dialSecurely(other.port)]
-      yield* Scope.close(listening, Exit.void)
-      yield* Effect.promise(() => Promise.all([open.closed, secured.closed]))
-    }))
+  test.scopedLive("[X5] closes who says nothing in the handshake: after a time, and at its end", function*() {
+    const times = { headers: 1000, request: 60_000, check: 10 }
+    const { port } = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, times })
+    const silent = yield* dial(port)
+    yield* Effect.promise(() => silent.closed)
+    const listening = yield* Scope.make()
+    const other = yield* Scope.extend(Listener.listen({ host: "127.0.0.1", port: 0, tls }), listening)
+    const [open, secured] = [yield* dial(other.port), yield* dialSecurely(other.port)]
+    yield* Scope.close(listening, Exit.void)
+    yield* Effect.promise(() => Promise.all([open.closed, secured.closed]))
+  })
 })

@@ -1,9 +1,9 @@
-import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Deferred, Effect } from "effect"
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import * as FileRecords from "../src/FileRecords.js"
 import { SessionRecord } from "../src/SessionRecord.js"
 import * as SessionRecords from "../src/SessionRecords.js"
@@ -33,36 +33,34 @@ const folder = Effect.map(
 )
 
 describe("what is kept of sessions", () => {
-  it.scopedLive("[G17] of a flood of what one client asks for, only the last is written", () =>
-    Effect.gen(function*() {
-      const { counted, folder: counting } = yield* folder
-      const records = yield* FileRecords.make(counting)
-      for (let n = 1; n <= 1000; n++) {
-        void records.set("one", { usedAt: n, level: `level ${n}` })
-        void records.set("two", { usedAt: n })
-      }
-      const kept = yield* Effect.promise(() => Promise.all([records.get("one"), records.get("two")]))
-      expect(kept).toEqual([{ usedAt: 1000, level: "level 1000" }, { usedAt: 1000 }])
-      expect(counted.writes).toBeLessThan(10)
-    }))
+  test.scopedLive("[G17] of a flood of what one client asks for, only the last is written", function*() {
+    const { counted, folder: counting } = yield* folder
+    const records = yield* FileRecords.make(counting)
+    for (let n = 1; n <= 1000; n++) {
+      void records.set("one", { usedAt: n, level: `level ${n}` })
+      void records.set("two", { usedAt: n })
+    }
+    const kept = yield* Effect.promise(() => Promise.all([records.get("one"), records.get("two")]))
+    expect(kept).toEqual([{ usedAt: 1000, level: "level 1000" }, { usedAt: 1000 }])
+    expect(counted.writes).toBeLessThan(10)
+  })
 
-  it.scopedLive("[G10] who waits for a record finds it on disk, or a later one of the same session", () =>
-    Effect.gen(function*() {
-      const { folder: counting, path } = yield* folder
-      const records = yield* FileRecords.make(counting)
-      const set = (level: string) => records.set("one", { usedAt: 1, level })
-      yield* Effect.promise(async () => {
-        await set("first")
-        expect(keptSessions(path)).toContain("first")
-        const [writing, waiting] = [set("writing"), set("waiting")]
-        const last = set("last")
-        await writing
-        expect(keptSessions(path)).toMatch(/writing|last/)
-        await waiting
-        expect(keptSessions(path)).toContain("last")
-        await last
-      })
-    }))
+  test.scopedLive("[G10] who waits for a record finds it on disk, or a later one of the same session", function*() {
+    const { folder: counting, path } = yield* folder
+    const records = yield* FileRecords.make(counting)
+    const set = (level: string) => records.set("one", { usedAt: 1, level })
+    yield* Effect.promise(async () => {
+      await set("first")
+      expect(keptSessions(path)).toContain("first")
+      const [writing, waiting] = [set("writing"), set("waiting")]
+      const last = set("last")
+      await writing
+      expect(keptSessions(path)).toMatch(/writing|last/)
+      await waiting
+      expect(keptSessions(path)).toContain("last")
+      await last
+    })
+  })
 
   it.scopedLive.each<[string, (file: string) => void, unknown]>([
     ["cannot be read", (file) => chmodSync(file, 0), "unknown"],
@@ -81,107 +79,101 @@ describe("what is kept of sessions", () => {
       expect(yield* Effect.promise(() => after.get("one", Date.now() / 1000))).toEqual(expected)
     }))
 
-  it.scopedLive("[X5] what is too old or too much is removed at the start, and what is new stays", () =>
-    Effect.gen(function*() {
-      const { folder: state, path } = yield* folder
-      const kept = state.collection("sessions", SessionRecords.Record)
-      const now = Date.now()
-      yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
-      yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
-      for (const [index, name] of ["second", "first", "third"].entries()) yield* kept.set(name, { usedAt: now + index })
-      yield* FileRecords.make(state, { maxSessions: 3, maxChars: 1000 })
-      while (namesIn(path).length > 3) yield* Effect.sleep("5 millis")
-      expect(namesIn(path)).toEqual(["first", "second", "third"])
-      yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
-      yield* kept.remove("first")
-      yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
-      yield* FileRecords.make(state, { maxSessions: 10, maxChars: 1000 })
-      while (namesIn(path).includes("old")) yield* Effect.sleep("5 millis")
-      expect(namesIn(path)).toEqual(["almost", "second", "third"])
-    }))
+  test.scopedLive("[X5] what is too old or too much is removed at the start, and what is new stays", function*() {
+    const { folder: state, path } = yield* folder
+    const kept = state.collection("sessions", SessionRecords.Record)
+    const now = Date.now()
+    yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
+    yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
+    for (const [index, name] of ["second", "first", "third"].entries()) yield* kept.set(name, { usedAt: now + index })
+    yield* FileRecords.make(state, { maxSessions: 3, maxChars: 1000 })
+    while (namesIn(path).length > 3) yield* Effect.sleep("5 millis")
+    expect(namesIn(path)).toEqual(["first", "second", "third"])
+    yield* kept.set("almost", { usedAt: now - SessionRecords.lifetime + 60_000 })
+    yield* kept.remove("first")
+    yield* kept.set("old", { usedAt: now - SessionRecords.lifetime - 60_000 })
+    yield* FileRecords.make(state, { maxSessions: 10, maxChars: 1000 })
+    while (namesIn(path).includes("old")) yield* Effect.sleep("5 millis")
+    expect(namesIn(path)).toEqual(["almost", "second", "third"])
+  })
 
-  it.scopedLive("[G10 X5] what is written while it is looked what others have written was used last, whatever was found of it", () =>
-    Effect.gen(function*() {
-      const { folder: state, path } = yield* folder
-      const earlier = yield* FileRecords.make(state)
-      for (const [usedAt, id] of ["one", "two"].entries()) {
-        yield* Effect.promise(() => earlier.set(id, { usedAt: Date.now() + usedAt }))
-      }
-      const [found, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-      const collection: typeof state.collection = (name, schema) => {
-        const one = state.collection(name, schema)
-        const wait = Effect.zipRight(Deferred.succeed(found, undefined), Deferred.await(goOn))
-        return { ...one, entries: Effect.zipLeft(one.entries, wait) }
-      }
-      const records = yield* FileRecords.make({ ...state, collection }, { maxSessions: 3, maxChars: 1000 })
-      const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() + 10 }))
-      yield* Deferred.await(found)
-      yield* set("one")
-      yield* set("new")
-      yield* Deferred.succeed(goOn, undefined)
-      // Both are there still when others come, which "two" has to make room for.
-      yield* set("more")
-      const names = ["more", "new", "one"].map((id) => StateFolder.key(id)).toSorted()
-      yield* Effect.promise(() => expect.poll(() => namesIn(path)).toEqual(names))
-    }))
+  test.scopedLive("[G10 X5] what is written while it is looked what others have written was used last, whatever was found of it", function*() {
+    const { folder: state, path } = yield* folder
+    const earlier = yield* FileRecords.make(state)
+    for (const [usedAt, id] of ["one", "two"].entries()) {
+      yield* Effect.promise(() => earlier.set(id, { usedAt: Date.now() + usedAt }))
+    }
+    const [found, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const collection: typeof state.collection = (name, schema) => {
+      const one = state.collection(name, schema)
+      const wait = Effect.zipRight(Deferred.succeed(found, undefined), Deferred.await(goOn))
+      return { ...one, entries: Effect.zipLeft(one.entries, wait) }
+    }
+    const records = yield* FileRecords.make({ ...state, collection }, { maxSessions: 3, maxChars: 1000 })
+    const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() + 10 }))
+    yield* Deferred.await(found)
+    yield* set("one")
+    yield* set("new")
+    yield* Deferred.succeed(goOn, undefined)
+    // Both are there still when others come, which "two" has to make room for.
+    yield* set("more")
+    const names = ["more", "new", "one"].map((id) => StateFolder.key(id)).toSorted()
+    yield* Effect.promise(() => expect.poll(() => namesIn(path)).toEqual(names))
+  })
 
-  it.scopedLive("[X5] of what is too much at the start, what was used last stays, whatever its name", () =>
-    Effect.gen(function*() {
-      const { folder: state, path } = yield* folder
-      const kept = state.collection("sessions", SessionRecords.Record)
-      const now = Date.now()
-      for (const [name, age] of [["a", 0], ["b", 20], ["c", 10]] as const) yield* kept.set(name, { usedAt: now - age })
-      yield* FileRecords.make(state, { maxSessions: 2, maxChars: 1000 })
-      while (namesIn(path).length > 2) yield* Effect.sleep("5 millis")
-      expect(namesIn(path)).toEqual(["a", "c"])
-    }))
+  test.scopedLive("[X5] of what is too much at the start, what was used last stays, whatever its name", function*() {
+    const { folder: state, path } = yield* folder
+    const kept = state.collection("sessions", SessionRecords.Record)
+    const now = Date.now()
+    for (const [name, age] of [["a", 0], ["b", 20], ["c", 10]] as const) yield* kept.set(name, { usedAt: now - age })
+    yield* FileRecords.make(state, { maxSessions: 2, maxChars: 1000 })
+    while (namesIn(path).length > 2) yield* Effect.sleep("5 millis")
+    expect(namesIn(path)).toEqual(["a", "c"])
+  })
 
-  it.scopedLive("[G10 G17] all subscriptions of a session are there after a restart, up to the last of them", () =>
-    Effect.gen(function*() {
-      const { folder: state } = yield* folder
-      const subscriptions = Array.from({ length: 10_000 }, (_, index) => `test://${index}`)
-      const first = new SessionRecord(yield* FileRecords.make(state), "one", { usedAt: Date.now() })
-      yield* Effect.promise(() => Promise.all(subscriptions.map((subscribed) => first.save({ subscribed }))))
-      const second = yield* FileRecords.make(state)
-      const kept = yield* Effect.promise(() => SessionRecord.load(second, "one"))
-      expect(kept).toMatchObject({ settings: { subscriptions } })
-    }))
+  test.scopedLive("[G10 G17] all subscriptions of a session are there after a restart, up to the last of them", function*() {
+    const { folder: state } = yield* folder
+    const subscriptions = Array.from({ length: 10_000 }, (_, index) => `test://${index}`)
+    const first = new SessionRecord(yield* FileRecords.make(state), "one", { usedAt: Date.now() })
+    yield* Effect.promise(() => Promise.all(subscriptions.map((subscribed) => first.save({ subscribed }))))
+    const second = yield* FileRecords.make(state)
+    const kept = yield* Effect.promise(() => SessionRecord.load(second, "one"))
+    expect(kept).toMatchObject({ settings: { subscriptions } })
+  })
 
-  it.scopedLive("[X5] the URIs of subscriptions count to what clients said, and make room for others", () =>
-    Effect.gen(function*() {
-      const { folder: state, path } = yield* folder
-      const records = yield* FileRecords.make(state, { maxSessions: 3, maxChars: 300 })
-      const set = (id: string, usedAt: number) =>
-        Effect.promise(() => records.set(id, { usedAt, subscriptions: ["x".repeat(100), "y".repeat(100)] }))
-      yield* set("one", 1)
-      expect(namesIn(path)).toHaveLength(1)
-      yield* set("two", 2)
-      expect(namesIn(path)).toEqual([StateFolder.key("two")])
-    }))
+  test.scopedLive("[X5] the URIs of subscriptions count to what clients said, and make room for others", function*() {
+    const { folder: state, path } = yield* folder
+    const records = yield* FileRecords.make(state, { maxSessions: 3, maxChars: 300 })
+    const set = (id: string, usedAt: number) =>
+      Effect.promise(() => records.set(id, { usedAt, subscriptions: ["x".repeat(100), "y".repeat(100)] }))
+    yield* set("one", 1)
+    expect(namesIn(path)).toHaveLength(1)
+    yield* set("two", 2)
+    expect(namesIn(path)).toEqual([StateFolder.key("two")])
+  })
 
-  it.scopedLive("[X5] there are never more than promised, neither records nor what clients said in them", () =>
-    Effect.gen(function*() {
-      const { folder: state, path } = yield* folder
-      const records = yield* FileRecords.make(state, { maxSessions: 3, maxChars: 300 })
-      const get = (id: string) => Effect.promise(() => records.get(id))
-      for (let n = 1; n <= 10; n++) {
-        yield* Effect.promise(() => records.set(`session ${n}`, { usedAt: n }))
-        expect(namesIn(path)).toHaveLength(Math.min(n, 3))
-      }
-      yield* Effect.promise(() => records.set("session 8", { usedAt: 11 }))
-      yield* Effect.promise(() => records.set("session 11", { usedAt: 12 }))
-      expect(yield* get("session 9")).toBeUndefined()
-      expect(yield* get("session 8")).toEqual({ usedAt: 11 })
-      const initialize = { text: "x".repeat(200) }
-      yield* Effect.promise(() => records.set("long", { usedAt: 13, initialize }))
-      expect(namesIn(path)).toHaveLength(3)
-      yield* Effect.promise(() => records.set("long", { usedAt: 14, initialize }))
-      expect(namesIn(path)).toHaveLength(3)
-      yield* Effect.promise(() => records.set("longer", { usedAt: 15, initialize }))
-      expect(yield* get("long")).toBeUndefined()
-      expect(namesIn(path)).toHaveLength(1)
-      expect(yield* get("longer")).toEqual({ usedAt: 15, initialize })
-    }))
+  test.scopedLive("[X5] there are never more than promised, neither records nor what clients said in them", function*() {
+    const { folder: state, path } = yield* folder
+    const records = yield* FileRecords.make(state, { maxSessions: 3, maxChars: 300 })
+    const get = (id: string) => Effect.promise(() => records.get(id))
+    for (let n = 1; n <= 10; n++) {
+      yield* Effect.promise(() => records.set(`session ${n}`, { usedAt: n }))
+      expect(namesIn(path)).toHaveLength(Math.min(n, 3))
+    }
+    yield* Effect.promise(() => records.set("session 8", { usedAt: 11 }))
+    yield* Effect.promise(() => records.set("session 11", { usedAt: 12 }))
+    expect(yield* get("session 9")).toBeUndefined()
+    expect(yield* get("session 8")).toEqual({ usedAt: 11 })
+    const initialize = { text: "x".repeat(200) }
+    yield* Effect.promise(() => records.set("long", { usedAt: 13, initialize }))
+    expect(namesIn(path)).toHaveLength(3)
+    yield* Effect.promise(() => records.set("long", { usedAt: 14, initialize }))
+    expect(namesIn(path)).toHaveLength(3)
+    yield* Effect.promise(() => records.set("longer", { usedAt: 15, initialize }))
+    expect(yield* get("long")).toBeUndefined()
+    expect(namesIn(path)).toHaveLength(1)
+    expect(yield* get("longer")).toEqual({ usedAt: 15, initialize })
+  })
 
   it.scopedLive.each<["in the state folder" | "in memory"]>([["in the state folder"], ["in memory"]])(
     "[G10] [X5] a session that has ended does not come back when its record makes room for others: %s",
@@ -253,55 +245,52 @@ describe("what is kept of sessions", () => {
       })
   )
 
-  it.scopedLive("[X5] what other processes write counts as well, after some records at the latest", () =>
-    Effect.gen(function*() {
-      const { folder: state, path } = yield* folder
-      const records = yield* FileRecords.make(state, { maxSessions: 3, maxChars: 1000, lookEvery: 20 })
-      const other = state.collection("sessions", SessionRecords.Record)
-      for (let n = 0; n < 5; n++) yield* other.set(`other-${n}`, { usedAt: Date.now() })
-      const all = Array.from({ length: 20 }, (_, n) => records.set(`session ${n}`, { usedAt: Date.now() }))
-      yield* Effect.promise(() => Promise.all(all))
+  test.scopedLive("[X5] what other processes write counts as well, after some records at the latest", function*() {
+    const { folder: state, path } = yield* folder
+    const records = yield* FileRecords.make(state, { maxSessions: 3, maxChars: 1000, lookEvery: 20 })
+    const other = state.collection("sessions", SessionRecords.Record)
+    for (let n = 0; n < 5; n++) yield* other.set(`other-${n}`, { usedAt: Date.now() })
+    const all = Array.from({ length: 20 }, (_, n) => records.set(`session ${n}`, { usedAt: Date.now() }))
+    yield* Effect.promise(() => Promise.all(all))
+    yield* Effect.promise(() => expect.poll(() => namesIn(path)).toHaveLength(3))
+  })
+
+  test.scopedLive("[X5] what other processes have removed takes no room", function*() {
+    const { counted, folder: state, path } = yield* folder
+    const records = yield* FileRecords.make(state, { maxSessions: 4, maxChars: 1000, lookEvery: 4 })
+    const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() }))
+    yield* Effect.forEach(["one", "two", "three"], set)
+    yield* state.collection("sessions", SessionRecords.Record).remove(StateFolder.key("three"))
+    yield* set("four")
+    yield* Effect.promise(() => expect.poll(() => counted.looks).toBe(2))
+    yield* set("five")
+    expect(namesIn(path)).toEqual(["one", "two", "four", "five"].map((id) => StateFolder.key(id)).toSorted())
+  })
+
+  test.scopedLive("[G10] what a full disk did not take is written as soon as it takes something again", function*() {
+    const { folder: plain, path } = yield* folder
+    let isFull = true
+    const collection: typeof plain.collection = (name, schema) => {
+      const one = plain.collection(name, schema)
+      return { ...one, set: (key, value) => isFull ? Effect.succeed(false) : one.set(key, value) }
+    }
+    yield* Effect.scoped(Effect.gen(function*() {
+      const records = yield* FileRecords.make({ ...plain, collection })
+      const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
+      yield* set("ended", { usedAt: 1, hasEnded: true })
+      yield* set("two", { usedAt: 2 })
+      isFull = false
+      yield* set("three", { usedAt: 3 })
       yield* Effect.promise(() => expect.poll(() => namesIn(path)).toHaveLength(3))
+      // Written once, and not again over what came later.
+      yield* set("two", { usedAt: 20 })
+      yield* set("three", { usedAt: 30 })
+      expect(yield* Effect.promise(() => records.get("two"))).toEqual({ usedAt: 20 })
+      isFull = true
+      yield* set("four", { usedAt: 4 })
+      isFull = false
     }))
-
-  it.scopedLive("[X5] what other processes have removed takes no room", () =>
-    Effect.gen(function*() {
-      const { counted, folder: state, path } = yield* folder
-      const records = yield* FileRecords.make(state, { maxSessions: 4, maxChars: 1000, lookEvery: 4 })
-      const set = (id: string) => Effect.promise(() => records.set(id, { usedAt: Date.now() }))
-      yield* Effect.forEach(["one", "two", "three"], set)
-      yield* state.collection("sessions", SessionRecords.Record).remove(StateFolder.key("three"))
-      yield* set("four")
-      yield* Effect.promise(() => expect.poll(() => counted.looks).toBe(2))
-      yield* set("five")
-      expect(namesIn(path)).toEqual(["one", "two", "four", "five"].map((id) => StateFolder.key(id)).toSorted())
-    }))
-
-  it.scopedLive("[G10] what a full disk did not take is written as soon as it takes something again", () =>
-    Effect.gen(function*() {
-      const { folder: plain, path } = yield* folder
-      let isFull = true
-      const collection: typeof plain.collection = (name, schema) => {
-        const one = plain.collection(name, schema)
-        return { ...one, set: (key, value) => isFull ? Effect.succeed(false) : one.set(key, value) }
-      }
-      yield* Effect.scoped(Effect.gen(function*() {
-        const records = yield* FileRecords.make({ ...plain, collection })
-        const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
-        yield* set("ended", { usedAt: 1, hasEnded: true })
-        yield* set("two", { usedAt: 2 })
-        isFull = false
-        yield* set("three", { usedAt: 3 })
-        yield* Effect.promise(() => expect.poll(() => namesIn(path)).toHaveLength(3))
-        // Written once, and not again over what came later.
-        yield* set("two", { usedAt: 20 })
-        yield* set("three", { usedAt: 30 })
-        expect(yield* Effect.promise(() => records.get("two"))).toEqual({ usedAt: 20 })
-        isFull = true
-        yield* set("four", { usedAt: 4 })
-        isFull = false
-      }))
-      expect(namesIn(path)).toHaveLength(4)
-      expect(keptSessions(path)).toContain("hasEnded")
-    }))
+    expect(namesIn(path)).toHaveLength(4)
+    expect(keptSessions(path)).toContain("hasEnded")
+  })
 })

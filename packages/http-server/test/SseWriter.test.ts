@@ -1,9 +1,9 @@
-import { beforeEach, describe, expect, it } from "@effect/vitest"
 import { Bytes } from "@mcp-lifeline/core/text"
 import { Effect } from "effect"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
+import { beforeEach, describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { EventBudget } from "../src/EventBudget.js"
 import { SseWriter } from "../src/SseWriter.js"
 import * as Raw from "./support/RawEndpoint.js"
@@ -460,75 +460,72 @@ describe("the bounds of one stream", () => {
 })
 
 describe("an answer beyond the budget, over HTTP", () => {
-  it.scopedLive("[G11 G18] is told to be lost to the client that comes back for it", () =>
-    Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxKeptBytes: Bytes(1000) } })
-      yield* Effect.promise(async () => {
-        const sessions = [await Raw.begin(url), await Raw.begin(url)]
-        const broken: Array<string> = []
-        for (const [n, session] of sessions.entries()) {
-          const sending = Raw.send(url, "POST", session, { id: 7, method: "tools/call" })
-          await expect.poll(() => conversations[n]?.received.at(-1)?.id).toBe(7)
-          conversations[n]?.client.write(
-            { jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 1, progress: 1 } },
-            7
-          )
-          const first = await sending
-          broken.push(Raw.lastId(await first.until('"progress":1')))
-          first.cut()
-          await first.body
-        }
-        for (const { client } of conversations) client.write({ jsonrpc: "2.0", id: 7, result: { text: sized(600) } })
-        const answers = await Promise.all(broken.map(async (id, n) => {
-          const again = await Raw.send(url, "GET", { ...sessions[n], "Last-Event-ID": id })
-          return Raw.events(await again.body).map(({ message: { error, id, result } }) => [id, error?.data ?? result])
-        }))
-        // Which of the two is lost depends on which end of a connection the gateway sees first.
-        expect(answers.flat()).toHaveLength(2)
-        expect(answers.flat()).toContainEqual([7, { tag: "ResultUnknown", fate: "unknown" }])
-        expect(answers.flat()).toContainEqual([7, { text: sized(600) }])
-      })
-    }))
+  test.scopedLive("[G11 G18] is told to be lost to the client that comes back for it", function*() {
+    const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxKeptBytes: Bytes(1000) } })
+    yield* Effect.promise(async () => {
+      const sessions = [await Raw.begin(url), await Raw.begin(url)]
+      const broken: Array<string> = []
+      for (const [n, session] of sessions.entries()) {
+        const sending = Raw.send(url, "POST", session, { id: 7, method: "tools/call" })
+        await expect.poll(() => conversations[n]?.received.at(-1)?.id).toBe(7)
+        conversations[n]?.client.write(
+          { jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 1, progress: 1 } },
+          7
+        )
+        const first = await sending
+        broken.push(Raw.lastId(await first.until('"progress":1')))
+        first.cut()
+        await first.body
+      }
+      for (const { client } of conversations) client.write({ jsonrpc: "2.0", id: 7, result: { text: sized(600) } })
+      const answers = await Promise.all(broken.map(async (id, n) => {
+        const again = await Raw.send(url, "GET", { ...sessions[n], "Last-Event-ID": id })
+        return Raw.events(await again.body).map(({ message: { error, id, result } }) => [id, error?.data ?? result])
+      }))
+      // Which of the two is lost depends on which end of a connection the gateway sees first.
+      expect(answers.flat()).toHaveLength(2)
+      expect(answers.flat()).toContainEqual([7, { tag: "ResultUnknown", fate: "unknown" }])
+      expect(answers.flat()).toContainEqual([7, { text: sized(600) }])
+    })
+  })
 })
 
 describe("what a stream keeps", () => {
-  it.scopedLive("[G13] nothing is kept of a stream to which nobody can come back, once it is sent", () =>
-    Effect.gen(function*() {
-      const budget = new EventBudget(Bytes(1_000_000))
-      const url = yield* serve((response) => {
-        const stream = new SseWriter({ budget, sendsPrimingEvent: () => false })
-        stream.attach(response)
-        stream.send("{}")
-        stream.end()
-      })
-      const text = yield* Effect.promise(async () => (await fetch(url)).text())
-      expect(text).toBe("event: message\ndata: {}\n\n")
-      expect([budget.size, budget.bytes]).toEqual([0, 0])
-    }))
+  test.scopedLive("[G13] nothing is kept of a stream to which nobody can come back, once it is sent", function*() {
+    const budget = new EventBudget(Bytes(1_000_000))
+    const url = yield* serve((response) => {
+      const stream = new SseWriter({ budget, sendsPrimingEvent: () => false })
+      stream.attach(response)
+      stream.send("{}")
+      stream.end()
+    })
+    const text = yield* Effect.promise(async () => (await fetch(url)).text())
+    expect(text).toBe("event: message\ndata: {}\n\n")
+    expect([budget.size, budget.bytes]).toEqual([0, 0])
+  })
 
-  it.scopedLive("[G13] nothing is kept of a stream to which nobody can come back, once its reader has gone", () =>
-    Effect.gen(function*() {
-      const budget = new EventBudget(Bytes(1_000_000))
-      let isGone = () => {}
-      const gone = new Promise<void>((resolve) => {
-        isGone = resolve
+  test.scopedLive("[G13] nothing is kept of a stream to which nobody can come back, once its reader has gone", function*() {
+    const budget = new EventBudget(Bytes(1_000_000))
+    let isGone = () => {}
+    const gone = new Promise<void>((resolve) => {
+      isGone = resolve
+    })
+    const url = yield* serve((response) => {
+      const stream = new SseWriter({ budget, sendsPrimingEvent: () => false })
+      stream.attach(response)
+      response.once("close", () => {
+        stream.send("an answer that came too late")
+        stream.end()
+        isGone()
       })
-      const url = yield* serve((response) => {
-        const stream = new SseWriter({ budget, sendsPrimingEvent: () => false })
-        stream.attach(response)
-        response.once("close", () => {
-          stream.send("an answer that came too late")
-          stream.end()
-          isGone()
-        })
-      })
-      yield* Effect.promise(async () => {
-        const response = await fetch(url)
-        await response.body?.cancel()
-        await gone
-      })
-      expect([budget.size, budget.bytes]).toEqual([0, 0])
-    }))
+    })
+    yield* Effect.promise(async () => {
+      const response = await fetch(url)
+      await response.body?.cancel()
+      await gone
+    })
+    expect([budget.size, budget.bytes]).toEqual([0, 0])
+  })
 
   it.effect("[G13] a stream counts as long as it keeps something for a client that comes back", () =>
     Effect.sync(() => {

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import * as Raw from "./support/RawEndpoint.js"
 
 const { begin, events, lastId, send } = Raw
@@ -22,39 +22,37 @@ const inSession = (test: (session: Session) => Promise<void>, version?: string) 
   })
 
 describe("what a request is answered over HTTP", () => {
-  it.scopedLive("[G13] a result that is encoded already is passed on as it is", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve(({ id }, { client }) => {
-        if (id !== undefined) client.writeResult(id!, `{"tools": []}`)
-      })
-      yield* Effect.promise(async () => {
-        const answered = await send(url, "POST", await begin(url), { id: "a", method: "tools/list" })
-        expect(await answered.body).toBe(`{"jsonrpc":"2.0","id":"a","result":{"tools": []}}`)
-      })
-    }))
+  test.scopedLive("[G13] a result that is encoded already is passed on as it is", function*() {
+    const { url } = yield* Raw.serve(({ id }, { client }) => {
+      if (id !== undefined) client.writeResult(id!, `{"tools": []}`)
+    })
+    yield* Effect.promise(async () => {
+      const answered = await send(url, "POST", await begin(url), { id: "a", method: "tools/list" })
+      expect(await answered.body).toBe(`{"jsonrpc":"2.0","id":"a","result":{"tools": []}}`)
+    })
+  })
 
-  it.scopedLive("[G3] what is said during a request comes on its stream, before its answer, and nowhere else", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve(({ id }, { client }) => {
-        if (id === undefined) return
-        client.write(
-          { jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: id!, progress: 1 } },
-          id!
-        )
-        client.write({ jsonrpc: "2.0", id: id!, result: {} })
-      })
-      yield* Effect.promise(async () => {
-        const session = await begin(url)
-        const own = await send(url, "GET", session)
-        const answered = await Promise.all([send(url, "POST", session, call(1)), send(url, "POST", session, call(2))])
-        for (const [index, { body, headers }] of answered.entries()) {
-          expect(headers["content-type"]).toBe("text/event-stream")
-          const id = index + 1
-          expect(events(await body).map(({ message }) => message.id ?? message.params.progressToken)).toEqual([id, id])
-        }
-        expect(own.text()).not.toContain("progress")
-      })
-    }))
+  test.scopedLive("[G3] what is said during a request comes on its stream, before its answer, and nowhere else", function*() {
+    const { url } = yield* Raw.serve(({ id }, { client }) => {
+      if (id === undefined) return
+      client.write(
+        { jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: id!, progress: 1 } },
+        id!
+      )
+      client.write({ jsonrpc: "2.0", id: id!, result: {} })
+    })
+    yield* Effect.promise(async () => {
+      const session = await begin(url)
+      const own = await send(url, "GET", session)
+      const answered = await Promise.all([send(url, "POST", session, call(1)), send(url, "POST", session, call(2))])
+      for (const [index, { body, headers }] of answered.entries()) {
+        expect(headers["content-type"]).toBe("text/event-stream")
+        const id = index + 1
+        expect(events(await body).map(({ message }) => message.id ?? message.params.progressToken)).toEqual([id, id])
+      }
+      expect(own.text()).not.toContain("progress")
+    })
+  })
 
   it.scopedLive("[G11] a call that takes long has its headers in time, with an id of an event to come back with", () =>
     inSession(async ({ client, session, url }) => {

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, TestClock } from "effect"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Usage from "../src/Usage.js"
 import * as Reader from "./support/Reader.js"
 
@@ -21,43 +21,39 @@ const unusedFor = (seconds: number) =>
 const unused = unusedFor(10)
 
 describe("an endpoint that nobody uses", () => {
-  it.effect("[X5:virtual] is known as such once nobody has used it for so long", () =>
-    Effect.gen(function*() {
-      const { after, begin } = yield* unused
-      yield* yield* begin
-      expect([yield* after(9.9), yield* after(0.1)]).toEqual([false, true])
-    }))
+  test.effect("[X5:virtual] is known as such once nobody has used it for so long", function*() {
+    const { after, begin } = yield* unused
+    yield* yield* begin
+    expect([yield* after(9.9), yield* after(0.1)]).toEqual([false, true])
+  })
 
-  it.effect("[X5:virtual] waits at least twenty seconds for the first who uses it", () =>
-    Effect.gen(function*() {
-      const { after, begin } = yield* unused
-      expect(yield* after(19.9)).toBe(false)
-      const end = yield* begin
-      expect(yield* after(30)).toBe(false)
-      yield* end
-      expect([yield* after(9.9), yield* after(0.1)]).toEqual([false, true])
-      const alone = yield* unused
-      expect([yield* alone.after(19.9), yield* alone.after(0.1)]).toEqual([false, true])
-    }))
+  test.effect("[X5:virtual] waits at least twenty seconds for the first who uses it", function*() {
+    const { after, begin } = yield* unused
+    expect(yield* after(19.9)).toBe(false)
+    const end = yield* begin
+    expect(yield* after(30)).toBe(false)
+    yield* end
+    expect([yield* after(9.9), yield* after(0.1)]).toEqual([false, true])
+    const alone = yield* unused
+    expect([yield* alone.after(19.9), yield* alone.after(0.1)]).toEqual([false, true])
+  })
 
-  it.effect("[X5:virtual] is in use as long as a request is open, and was used when the last one ended", () =>
-    Effect.gen(function*() {
-      const { after, begin } = yield* unused
-      expect(yield* after(9)).toBe(false)
-      const [endFirst, endSecond] = [yield* begin, yield* begin]
-      expect(yield* after(25)).toBe(false)
-      yield* endFirst
-      expect(yield* after(25)).toBe(false)
-      yield* endSecond
-      expect([yield* after(9.9), yield* after(0.2)]).toEqual([false, true])
-    }))
+  test.effect("[X5:virtual] is in use as long as a request is open, and was used when the last one ended", function*() {
+    const { after, begin } = yield* unused
+    expect(yield* after(9)).toBe(false)
+    const [endFirst, endSecond] = [yield* begin, yield* begin]
+    expect(yield* after(25)).toBe(false)
+    yield* endFirst
+    expect(yield* after(25)).toBe(false)
+    yield* endSecond
+    expect([yield* after(9.9), yield* after(0.2)]).toEqual([false, true])
+  })
 
-  it.effect("[X5:virtual] ends within a second of the last one, where it shall not wait", () =>
-    Effect.gen(function*() {
-      const { after, begin } = yield* unusedFor(0)
-      const end = yield* begin
-      expect(yield* after(60)).toBe(false)
-      yield* end
-      expect(yield* after(1)).toBe(true)
-    }))
+  test.effect("[X5:virtual] ends within a second of the last one, where it shall not wait", function*() {
+    const { after, begin } = yield* unusedFor(0)
+    const end = yield* begin
+    expect(yield* after(60)).toBe(false)
+    yield* end
+    expect(yield* after(1)).toBe(true)
+  })
 })

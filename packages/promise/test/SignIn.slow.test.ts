@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import {
   type Client,
   connect,
@@ -18,6 +17,7 @@ import { vi } from "vitest"
 import * as AuthServer from "../../sign-in/test/support/AuthServer.js"
 import * as OidcServer from "../../sign-in/test/support/OidcServer.js"
 import * as Signer from "../../sign-in/test/support/Signer.js"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 
 const ask = { name: "ask", arguments: {} }
 const answered = [{ type: "text", text: "answered" }]
@@ -77,144 +77,136 @@ const doors: Readonly<Record<string, Door>> = {
 
 describe("the option signIn", () => {
   for (const [name, open] of Object.entries(doors)) {
-    it.scopedLive(`[A1 A2] ${name} opens the user's browser once, and keeps the tokens where mcp-lifeline does`, () =>
-      Effect.gen(function*() {
-        const server = yield* AuthServer.make
-        const { browser, grants } = yield* machine
-        yield* Effect.promise(async () => {
-          const first = await open(server.url, true)
-          expect(await first.ask()).toEqual(answered)
-          await first.close()
-        })
-        expect((yield* grants).map(([, grant]) => [grant.server, grant.account])).toEqual([[server.url, "default"]])
-        yield* Effect.promise(async () => {
-          const second = await open(server.url, true)
-          expect(await second.ask()).toEqual(answered)
-          await second.close()
-        })
-        expect(browser.opened()).toHaveLength(1)
-        expect(server.grants("authorization_code")).toHaveLength(1)
-      }))
+    test.scopedLive(`[A1 A2] ${name} opens the user's browser once, and keeps the tokens where mcp-lifeline does`, function*() {
+      const server = yield* AuthServer.make
+      const { browser, grants } = yield* machine
+      yield* Effect.promise(async () => {
+        const first = await open(server.url, true)
+        expect(await first.ask()).toEqual(answered)
+        await first.close()
+      })
+      expect((yield* grants).map(([, grant]) => [grant.server, grant.account])).toEqual([[server.url, "default"]])
+      yield* Effect.promise(async () => {
+        const second = await open(server.url, true)
+        expect(await second.ask()).toEqual(answered)
+        await second.close()
+      })
+      expect(browser.opened()).toHaveLength(1)
+      expect(server.grants("authorization_code")).toHaveLength(1)
+    })
   }
 
-  it.scopedLive("[A2] works with a real authorization server, whose refresh tokens are good for one time", () =>
-    Effect.gen(function*() {
-      const server = yield* OidcServer.make(8)
-      const { browser } = yield* machine
-      yield* Effect.promise(async () => {
-        const clients = await Promise.all([1, 2].map(() => connect({ url: server.url }, { signIn: true })))
-        while (server.grants.length < 2) {
-          expect(await Promise.all(clients.map(contentOf))).toEqual([answered, answered])
-          await new Promise((resolve) => setTimeout(resolve, 200))
-        }
-        await Promise.all(clients.map((client) => client.close()))
-      })
-      expect(server.grants.slice(0, 2)).toEqual(["authorization_code", "refresh_token"])
-      expect([server.errors, server.mostAtOnce()]).toEqual([[], 1])
-      expect(browser.opened()).toHaveLength(1)
-    }))
+  test.scopedLive("[A2] works with a real authorization server, whose refresh tokens are good for one time", function*() {
+    const server = yield* OidcServer.make(8)
+    const { browser } = yield* machine
+    yield* Effect.promise(async () => {
+      const clients = await Promise.all([1, 2].map(() => connect({ url: server.url }, { signIn: true })))
+      while (server.grants.length < 2) {
+        expect(await Promise.all(clients.map(contentOf))).toEqual([answered, answered])
+        await new Promise((resolve) => setTimeout(resolve, 200))
+      }
+      await Promise.all(clients.map((client) => client.close()))
+    })
+    expect(server.grants.slice(0, 2)).toEqual(["authorization_code", "refresh_token"])
+    expect([server.errors, server.mostAtOnce()]).toEqual([[], 1])
+    expect(browser.opened()).toHaveLength(1)
+  })
 
-  it.scopedLive("[A3:real] the status has the address of a login that waits for a person, until somebody has signed in", () =>
-    Effect.gen(function*() {
-      const server = yield* AuthServer.make
-      const folder = yield* Signer.folder
-      yield* Effect.promise(async () => {
-        const fleet = await connectAll({ mcpServers: { docs: { url: server.url } } }, {
-          signIn: { browser: false, folder },
-          timeouts: { wait: "1 minute" }
-        })
-        const needed = () => fleet.status["docs"]?.signIn
-        await vi.waitUntil(() => needed() !== undefined, 60_000)
-        const { address = "", message = "" } = needed() ?? {}
-        expect(message).toBe(`a login is needed: open ${address}`)
-        await fetch(address).then((answer) => answer.text())
-        await vi.waitUntil(() => fleet.status["docs"]?.state === "Connected", 60_000)
-        expect(needed()).toBeUndefined()
-        await fleet.close()
+  test.scopedLive("[A3:real] the status has the address of a login that waits for a person, until somebody has signed in", function*() {
+    const server = yield* AuthServer.make
+    const folder = yield* Signer.folder
+    yield* Effect.promise(async () => {
+      const fleet = await connectAll({ mcpServers: { docs: { url: server.url } } }, {
+        signIn: { browser: false, folder },
+        timeouts: { wait: "1 minute" }
       })
-    }))
+      const needed = () => fleet.status["docs"]?.signIn
+      await vi.waitUntil(() => needed() !== undefined, 60_000)
+      const { address = "", message = "" } = needed() ?? {}
+      expect(message).toBe(`a login is needed: open ${address}`)
+      await fetch(address).then((answer) => answer.text())
+      await vi.waitUntil(() => fleet.status["docs"]?.state === "Connected", 60_000)
+      expect(needed()).toBeUndefined()
+      await fleet.close()
+    })
+  })
 
-  it.scopedLive("[A3] onLogin shows the address where no browser is opened, and connect waits for the person", () =>
-    Effect.gen(function*() {
-      const server = yield* AuthServer.make
-      const { browser } = yield* machine
-      const folder = yield* Signer.folder
-      const { logins, onLogin } = person()
-      const log: Array<string> = []
-      yield* Effect.promise(async () => {
-        const client = await connect({ url: server.url }, {
-          signIn: { account: "ann", browser: false, folder, onLogin },
-          logger: ({ message }) => log.push(message)
-        })
-        expect(await contentOf(client)).toEqual(answered)
-        await client.close()
+  test.scopedLive("[A3] onLogin shows the address where no browser is opened, and connect waits for the person", function*() {
+    const server = yield* AuthServer.make
+    const { browser } = yield* machine
+    const folder = yield* Signer.folder
+    const { logins, onLogin } = person()
+    const log: Array<string> = []
+    yield* Effect.promise(async () => {
+      const client = await connect({ url: server.url }, {
+        signIn: { account: "ann", browser: false, folder, onLogin },
+        logger: ({ message }) => log.push(message)
       })
-      expect(logins).toEqual([{
-        server: server.url,
-        address: logins[0]?.address,
-        code: undefined,
-        until: expect.any(Number)
-      }])
-      expect(log.join("\n")).toContain(`a login is needed: open ${logins[0]?.address}`)
-      expect(browser.opened()).toEqual([])
-      const [entry] = yield* Grant.grants(StateFolder.make(folder)).entries
-      expect(entry?.[1].account).toBe("ann")
-    }))
+      expect(await contentOf(client)).toEqual(answered)
+      await client.close()
+    })
+    expect(logins).toEqual([{
+      server: server.url,
+      address: logins[0]?.address,
+      code: undefined,
+      until: expect.any(Number)
+    }])
+    expect(log.join("\n")).toContain(`a login is needed: open ${logins[0]?.address}`)
+    expect(browser.opened()).toEqual([])
+    const [entry] = yield* Grant.grants(StateFolder.make(folder)).entries
+    expect(entry?.[1].account).toBe("ann")
+  })
 
-  it.scopedLive("[A3] a server of connectAll connects as soon as somebody has logged in, and not at its next attempt", () =>
-    Effect.gen(function*() {
-      const server = yield* AuthServer.make
-      yield* machine
-      const { onLogin } = person()
-      yield* Effect.promise(async () => {
-        const fleet = await connectAll({ mcpServers: { docs: { url: server.url } } }, {
-          signIn: { browser: false, onLogin },
-          reconnect: { initialDelay: "5 minutes", maxDelay: "5 minutes" }
-        })
-        expect(fleet.status["docs"]?.lastError).toContain(`${server.origin}/authorize`)
-        await vi.waitUntil(() => fleet.status["docs"]?.state === "Connected", 60_000)
-        await fleet.close()
+  test.scopedLive("[A3] a server of connectAll connects as soon as somebody has logged in, and not at its next attempt", function*() {
+    const server = yield* AuthServer.make
+    yield* machine
+    const { onLogin } = person()
+    yield* Effect.promise(async () => {
+      const fleet = await connectAll({ mcpServers: { docs: { url: server.url } } }, {
+        signIn: { browser: false, onLogin },
+        reconnect: { initialDelay: "5 minutes", maxDelay: "5 minutes" }
       })
-    }))
+      expect(fleet.status["docs"]?.lastError).toContain(`${server.origin}/authorize`)
+      await vi.waitUntil(() => fleet.status["docs"]?.state === "Connected", 60_000)
+      await fleet.close()
+    })
+  })
 
-  it.scopedLive("[A3] connect rejects with the official error and the address when nobody has logged in in time", () =>
-    Effect.gen(function*() {
-      const server = yield* AuthServer.make
-      yield* machine
-      const error = yield* Effect.promise(() =>
-        connect({ url: server.url }, { signIn: { browser: false, wait: 0 } }).then(
-          () => undefined,
-          (error: unknown) => error
-        )
+  test.scopedLive("[A3] connect rejects with the official error and the address when nobody has logged in in time", function*() {
+    const server = yield* AuthServer.make
+    yield* machine
+    const error = yield* Effect.promise(() =>
+      connect({ url: server.url }, { signIn: { browser: false, wait: 0 } }).then(
+        () => undefined,
+        (error: unknown) => error
       )
-      expect(error).toBeInstanceOf(UnauthorizedError)
-      expect((error as Error).message).toMatch(/http:\/\/127\.0\.0\.1:\d+\/authorize\?/)
-    }))
+    )
+    expect(error).toBeInstanceOf(UnauthorizedError)
+    expect((error as Error).message).toMatch(/http:\/\/127\.0\.0\.1:\d+\/authorize\?/)
+  })
 
-  it.scopedLive("[A3] connect does not wait for a person who has declined, and says so", () =>
-    Effect.gen(function*() {
-      const server = yield* AuthServer.make
-      server.knobs.consent = false
-      yield* machine
-      const error = yield* Effect.promise(() =>
-        connect({ url: server.url }, { signIn: true }).then(() => undefined, (error: unknown) => error)
-      )
-      expect((error as Error).message).toContain("access_denied")
-    }))
+  test.scopedLive("[A3] connect does not wait for a person who has declined, and says so", function*() {
+    const server = yield* AuthServer.make
+    server.knobs.consent = false
+    yield* machine
+    const error = yield* Effect.promise(() =>
+      connect({ url: server.url }, { signIn: true }).then(() => undefined, (error: unknown) => error)
+    )
+    expect((error as Error).message).toContain("access_denied")
+  })
 
-  it.scopedLive("[A1] a machine signs in with its client and its secret, without a person", () =>
-    Effect.gen(function*() {
-      const server = yield* AuthServer.make
-      const { browser } = yield* machine
-      const client = { id: "machine", secret: "machine-secret", issuer: server.origin }
-      yield* Effect.promise(async () => {
-        const one = await connect({ url: server.url }, { signIn: { method: "credentials", client } })
-        expect(await contentOf(one)).toEqual(answered)
-        await one.close()
-      })
-      expect(server.grants("client_credentials")).toHaveLength(1)
-      expect(browser.opened()).toEqual([])
-    }))
+  test.scopedLive("[A1] a machine signs in with its client and its secret, without a person", function*() {
+    const server = yield* AuthServer.make
+    const { browser } = yield* machine
+    const client = { id: "machine", secret: "machine-secret", issuer: server.origin }
+    yield* Effect.promise(async () => {
+      const one = await connect({ url: server.url }, { signIn: { method: "credentials", client } })
+      expect(await contentOf(one)).toEqual(answered)
+      await one.close()
+    })
+    expect(server.grants("client_credentials")).toHaveLength(1)
+    expect(browser.opened()).toEqual([])
+  })
 
   it("[A1] is refused where no tokens could be sent, and connectAll leaves such servers alone", async () => {
     const url = "http://127.0.0.1:1/mcp"

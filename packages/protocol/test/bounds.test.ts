@@ -1,48 +1,45 @@
-import { assert, describe, it } from "@effect/vitest"
 import { RequestError, Sending } from "@mcp-lifeline/core"
 import { Bytes } from "@mcp-lifeline/core/text"
 import { Oversized } from "@mcp-lifeline/protocol"
 import { Effect, Fiber } from "effect"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import { scripted, transportOf } from "./scripted.js"
 
 describe("what ends with a request", () => {
-  it.scopedLive("[C5] its timer: an answered request is not cancelled later", () =>
-    Effect.gen(function*() {
-      const { answer, connection, sent } = yield* scripted({ report: () => {} })
-      const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout: 20 }))
-      yield* Effect.yieldNow()
-      answer({ result: {} })
-      yield* Fiber.join(fiber)
-      yield* Effect.sleep(60)
-      assert.isUndefined(sent.find((message) => "method" in message && message.method === "notifications/cancelled"))
-    }))
+  test.scopedLive("[C5] its timer: an answered request is not cancelled later", function*() {
+    const { answer, connection, sent } = yield* scripted({ report: () => {} })
+    const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout: 20 }))
+    yield* Effect.yieldNow()
+    answer({ result: {} })
+    yield* Fiber.join(fiber)
+    yield* Effect.sleep(60)
+    assert.isUndefined(sent.find((message) => "method" in message && message.method === "notifications/cancelled"))
+  })
 
-  it.scopedLive("[C5] a time that is longer than any timer holds is not over at once", () =>
-    Effect.gen(function*() {
-      const { answer, connection } = yield* scripted({ report: () => {} })
-      const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout: 2 ** 31 + 1000 }))
-      yield* Effect.sleep(20)
-      assert.isNull(fiber.unsafePoll())
-      answer({ result: {} })
-      yield* Fiber.join(fiber)
-    }))
+  test.scopedLive("[C5] a time that is longer than any timer holds is not over at once", function*() {
+    const { answer, connection } = yield* scripted({ report: () => {} })
+    const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout: 2 ** 31 + 1000 }))
+    yield* Effect.sleep(20)
+    assert.isNull(fiber.unsafePoll())
+    answer({ result: {} })
+    yield* Fiber.join(fiber)
+  })
 
-  it.scopedLive("[C8] a request of the server that comes after the end is given to nobody", () =>
-    Effect.gen(function*() {
-      let asked = 0
-      const { connection, receive, sent } = yield* scripted({
-        report: () => {},
-        handlers: { roots: Effect.sync(() => ({ roots: [], _meta: { asked: ++asked } })) }
-      })
-      const ask = (id: number) => receive({ jsonrpc: "2.0", id, method: "roots/list" })
-      const answers = () => sent.filter((message) => "result" in message).length
-      ask(1)
-      yield* Effect.repeat(Effect.sleep(1), { until: () => answers() === 1 })
-      connection.fail({ kind: "closed", message: "it is over" })
-      ask(2)
-      yield* Effect.sleep(20)
-      assert.deepStrictEqual([asked, answers()], [1, 1])
-    }))
+  test.scopedLive("[C8] a request of the server that comes after the end is given to nobody", function*() {
+    let asked = 0
+    const { connection, receive, sent } = yield* scripted({
+      report: () => {},
+      handlers: { roots: Effect.sync(() => ({ roots: [], _meta: { asked: ++asked } })) }
+    })
+    const ask = (id: number) => receive({ jsonrpc: "2.0", id, method: "roots/list" })
+    const answers = () => sent.filter((message) => "result" in message).length
+    ask(1)
+    yield* Effect.repeat(Effect.sleep(1), { until: () => answers() === 1 })
+    connection.fail({ kind: "closed", message: "it is over" })
+    ask(2)
+    yield* Effect.sleep(20)
+    assert.deepStrictEqual([asked, answers()], [1, 1])
+  })
 })
 
 describe("a message of the server that is too long", () => {

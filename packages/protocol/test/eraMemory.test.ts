@@ -1,7 +1,7 @@
-import { assert, describe, it } from "@effect/vitest"
 import { ConnectError, type ConnectReason } from "@mcp-lifeline/core"
 import { EraMemory } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 
 const day = 86_400_000
 
@@ -33,18 +33,17 @@ describe("what a connector remembers of the era", () => {
     assert.deepStrictEqual(known, { sessionsSince: undefined })
   })
 
-  it.effect("[E1] a refused handshake ends it; a network that fails, or credentials that are refused, do not", () =>
-    Effect.gen(function*() {
-      const memory = new EraMemory.EraMemory()
-      const after = (reason: ConnectReason) => {
-        memory.remember(0)
-        return Effect.map(Effect.flip(memory.watch(refused(reason))), () => memory.hasSessions(1))
-      }
-      for (const reason of ["incompatible", "protocol", "notFound", "session"] as const) {
-        assert.isFalse(yield* after(reason), reason)
-      }
-      for (const reason of ["refused", "closed", "timeout", "unauthorized", "forbidden", "server"] as const) {
-        assert.isTrue(yield* after(reason), reason)
-      }
-    }))
+  test.effect("[E1] a refused handshake ends it; a network that fails, or credentials that are refused, do not", function*() {
+    const memory = new EraMemory.EraMemory()
+    const after = (reason: ConnectReason) => {
+      memory.remember(0)
+      return Effect.map(Effect.flip(memory.watch(refused(reason))), () => memory.hasSessions(1))
+    }
+    for (const reason of ["incompatible", "protocol", "notFound", "session"] as const) {
+      assert.isFalse(yield* after(reason), reason)
+    }
+    for (const reason of ["refused", "closed", "timeout", "unauthorized", "forbidden", "server"] as const) {
+      assert.isTrue(yield* after(reason), reason)
+    }
+  })
 })

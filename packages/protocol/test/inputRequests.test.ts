@@ -1,7 +1,7 @@
-import { assert, describe, it } from "@effect/vitest"
 import { RequestError } from "@mcp-lifeline/core"
 import { Effect, Exit, Fiber, TestClock } from "effect"
 import { vi } from "vitest"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import type { Answer } from "../src/Answers.js"
 import { EnvelopedRequests } from "../src/EnvelopedRequests.js"
 import * as InputRequests from "../src/InputRequests.js"
@@ -13,32 +13,30 @@ const questions = (count: number) => ({
 })
 
 describe("what a server wants before it gives its result", () => {
-  it.effect("[E8:virtual] nothing but to be asked again: not before a quarter of a second", () =>
-    Effect.gen(function*() {
-      const asked = yield* Effect.fork(InputRequests.answer("tools/call", { requestState: "s" }, () => Effect.never))
-      yield* TestClock.adjust(249)
-      assert.isNull(asked.unsafePoll())
-      yield* TestClock.adjust(1)
-      assert.deepStrictEqual(yield* Fiber.join(asked), { requestState: "s" })
-      const error = yield* Effect.flip(InputRequests.answer("tools/call", {}, () => Effect.never))
-      assert.deepInclude(error, { fate: "answered", reason: "protocol" })
-    }))
+  test.effect("[E8:virtual] nothing but to be asked again: not before a quarter of a second", function*() {
+    const asked = yield* Effect.fork(InputRequests.answer("tools/call", { requestState: "s" }, () => Effect.never))
+    yield* TestClock.adjust(249)
+    assert.isNull(asked.unsafePoll())
+    yield* TestClock.adjust(1)
+    assert.deepStrictEqual(yield* Fiber.join(asked), { requestState: "s" })
+    const error = yield* Effect.flip(InputRequests.answer("tools/call", {}, () => Effect.never))
+    assert.deepInclude(error, { fate: "answered", reason: "protocol" })
+  })
 
-  it.effect("[E8:virtual] ten questions are asked at once, and whoever answers hears when the call is over", () =>
-    Effect.gen(function*() {
-      const signals: Array<AbortSignal> = []
-      const ask = () =>
-        Effect.flatMap(ServerRequest, (request) => {
-          if (request !== undefined) signals.push(request.signal)
-          return Effect.never
-        })
-      const asked = yield* Effect.fork(InputRequests.answer("tools/call", questions(12), ask))
-      yield* TestClock.adjust(0)
-      assert.strictEqual(signals.length, 10)
-      assert.isFalse(signals.some(({ aborted }) => aborted))
-      yield* Fiber.interrupt(asked)
-      assert.isTrue(signals.every(({ aborted }) => aborted))
-    }))
+  test.effect("[E8:virtual] ten questions are asked at once, and whoever answers hears when the call is over", function*() {
+    const signals: Array<AbortSignal> = []
+    const ask = () =>
+      Effect.flatMap(ServerRequest, (request) => {
+        if (request !== undefined) signals.push(request.signal)
+        return Effect.never
+      })
+    const asked = yield* Effect.fork(InputRequests.answer("tools/call", questions(12), ask))
+    yield* TestClock.adjust(0)
+    assert.strictEqual(signals.length, 10)
+    assert.isFalse(signals.some(({ aborted }) => aborted))
+    yield* Fiber.interrupt(asked)
+    assert.isTrue(signals.every(({ aborted }) => aborted))
+  })
 })
 
 describe("a request that is sent once more in its envelope", () => {

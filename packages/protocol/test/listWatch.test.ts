@@ -1,8 +1,8 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { ListToolsResultSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Fiber, Random, Runtime, TestClock } from "effect"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { Incoming } from "../src/relay/Incoming.js"
 import * as ListChanges from "../src/relay/ListChanges.js"
 import * as ListState from "../src/relay/ListState.js"
@@ -60,51 +60,48 @@ describe("what is known of a list", () => {
 })
 
 describe("lists that nobody announces", () => {
-  it.scoped("[P9] each change is told once, also the second, and the one that takes the first back", () =>
-    Effect.gen(function*() {
-      const { changed, compare, offer } = yield* watched
+  test.scoped("[P9] each change is told once, also the second, and the one that takes the first back", function*() {
+    const { changed, compare, offer } = yield* watched
+    yield* compare
+    expect(changed).toEqual([])
+    for (const [nth, names] of [["a", "b"], ["a", "c"], ["a"]].entries()) {
+      offer(...names)
       yield* compare
-      expect(changed).toEqual([])
-      for (const [nth, names] of [["a", "b"], ["a", "c"], ["a"]].entries()) {
-        offer(...names)
-        yield* compare
-        expect(changed.length).toBe(nth + 1)
-        yield* compare
-        expect(changed.length).toBe(nth + 1)
-      }
-      expect(changed).toEqual([tools, tools, tools])
-    }))
+      expect(changed.length).toBe(nth + 1)
+      yield* compare
+      expect(changed.length).toBe(nth + 1)
+    }
+    expect(changed).toEqual([tools, tools, tools])
+  })
 
-  it.scoped("[P9] one that can't be read is told once, however often that fails, and once more when it can be read, each time", () =>
-    Effect.gen(function*() {
-      const { changed, compare, script } = yield* watched
-      const error = new RequestError({ fate: "answered", reason: "remote", code: -32_000, message: "no" })
-      for (const told of [2, 4]) {
-        script.respond = (method) => method === "tools/list" ? { answer: "error", error } : undefined
-        yield* compare
-        yield* compare
-        expect(changed.length).toBe(told - 1)
-        script.respond = undefined
-        yield* compare
-        yield* compare
-        expect(changed.length).toBe(told)
-      }
-    }))
+  test.scoped("[P9] one that can't be read is told once, however often that fails, and once more when it can be read, each time", function*() {
+    const { changed, compare, script } = yield* watched
+    const error = new RequestError({ fate: "answered", reason: "remote", code: -32_000, message: "no" })
+    for (const told of [2, 4]) {
+      script.respond = (method) => method === "tools/list" ? { answer: "error", error } : undefined
+      yield* compare
+      yield* compare
+      expect(changed.length).toBe(told - 1)
+      script.respond = undefined
+      yield* compare
+      yield* compare
+      expect(changed.length).toBe(told)
+    }
+  })
 
-  it.scoped("[P9] a change during a comparison is found by the next one, which follows at once, and once", () =>
-    Effect.gen(function*() {
-      const { changed, compare, offer, script } = yield* watched
-      script.respond = (method) => method === "tools/list" ? { answer: "result", after: 1000 } : undefined
-      const asked = script.ledger.sent("tools/list").length
-      yield* compare
-      offer("b")
-      yield* compare
-      yield* compare
-      expect(script.ledger.sent("tools/list").length - asked).toBe(1)
-      yield* TestClock.adjust(5000)
-      expect(script.ledger.sent("tools/list").length - asked).toBe(2)
-      expect(changed).toEqual([tools])
-    }))
+  test.scoped("[P9] a change during a comparison is found by the next one, which follows at once, and once", function*() {
+    const { changed, compare, offer, script } = yield* watched
+    script.respond = (method) => method === "tools/list" ? { answer: "result", after: 1000 } : undefined
+    const asked = script.ledger.sent("tools/list").length
+    yield* compare
+    offer("b")
+    yield* compare
+    yield* compare
+    expect(script.ledger.sent("tools/list").length - asked).toBe(1)
+    yield* TestClock.adjust(5000)
+    expect(script.ledger.sent("tools/list").length - asked).toBe(2)
+    expect(changed).toEqual([tools])
+  })
 
   it.scoped("[P9] are compared at intervals for as long as announcements do not arrive, also the second time", () =>
     Effect.gen(function*() {
@@ -154,74 +151,71 @@ describe("announcements of changed lists", () => {
     return { fork, heard, isOver: () => last?.unsafePoll() !== null, relay, told }
   })
 
-  it.scoped("[P11] that go on are passed on ever less often, the first and the last always, and at once again after ten seconds without", () =>
-    Effect.gen(function*() {
-      const { heard, relay, told } = yield* client
-      for (let time = 0; time < 80_000; time += 100) {
-        for (let nth = 0; nth < 3; nth++) relay.pass({ method: change })
-        yield* TestClock.adjust(100)
-      }
-      const first = [0, 300, 900, 2100, 4500, 9300, 18_900, 38_100, 76_500]
-      expect(told).toEqual(first)
-      relay.pass({ method: "notifications/prompts/list_changed" })
-      relay.pass({ method: "notifications/message" })
-      expect(heard.slice(first.length)).toEqual(["notifications/prompts/list_changed", "notifications/message"])
-      yield* TestClock.adjust("1 hour")
-      expect(told).toEqual([...first, 136_500])
-      for (const nth of [1, 2, 3]) {
-        const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-        relay.pass({ method: change })
-        expect([nth, told.at(-1)]).toEqual([nth, now])
-        yield* TestClock.adjust("10 seconds")
-      }
-    }))
-
-  it.scoped("[P11] that are slow to come go on, too; and none that waits outlives its client", () =>
-    Effect.gen(function*() {
-      const { isOver, relay, told } = yield* client
-      for (let time = 0; time < 30; time++) {
-        relay.pass({ method: change })
-        yield* TestClock.adjust("9 seconds")
-      }
-      expect(told.length).toBeLessThan(12)
+  test.scoped("[P11] that go on are passed on ever less often, the first and the last always, and at once again after ten seconds without", function*() {
+    const { heard, relay, told } = yield* client
+    for (let time = 0; time < 80_000; time += 100) {
+      for (let nth = 0; nth < 3; nth++) relay.pass({ method: change })
+      yield* TestClock.adjust(100)
+    }
+    const first = [0, 300, 900, 2100, 4500, 9300, 18_900, 38_100, 76_500]
+    expect(told).toEqual(first)
+    relay.pass({ method: "notifications/prompts/list_changed" })
+    relay.pass({ method: "notifications/message" })
+    expect(heard.slice(first.length)).toEqual(["notifications/prompts/list_changed", "notifications/message"])
+    yield* TestClock.adjust("1 hour")
+    expect(told).toEqual([...first, 136_500])
+    for (const nth of [1, 2, 3]) {
+      const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
       relay.pass({ method: change })
-      const before = told.length
-      relay.end()
-      yield* TestClock.adjust("1 second")
-      expect([isOver(), told.length]).toEqual([true, before])
-    }))
+      expect([nth, told.at(-1)]).toEqual([nth, now])
+      yield* TestClock.adjust("10 seconds")
+    }
+  })
 
-  it.scoped("[F3] one of a list that is the same says nothing of the next connection: that its list differs is told once", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const incoming = new Incoming()
-      const { fork, relay, told } = yield* client
-      const backend = yield* Backend.make("one", { connector: incoming.around(script), keepalive: { method: "none" } })
-      yield* TestClock.adjust(0)
-      const source: ListChanges.Source = {
-        fork,
-        use: (f) => f(backend),
-        backend: () => backend,
-        status: () => Effect.runSync(backend.status),
-        events: backend.events
-      }
-      incoming.receiver = {
-        ...ListChanges.announce(source, relay, () => ({ tools: { listChanged: true } })),
-        asked: () => Promise.reject(new Error("asked"))
-      }
-      yield* TestClock.adjust("1 minute")
-      const hears = (...announced: ReadonlyArray<"tools">) =>
-        script.current.options.report({
-          _tag: "Hearing",
-          hearing: { announced, unannounced: announced.length === 0 ? ["tools"] : [] }
-        })
-      script.current.notify(change)
-      yield* TestClock.adjust("1 minute")
-      expect(told.length).toBe(1)
-      hears()
-      script.offer = { ...script.offer, tools: [tool("other")] }
-      hears("tools")
-      yield* TestClock.adjust("1 minute")
-      expect(told.length).toBe(2)
-    }))
+  test.scoped("[P11] that are slow to come go on, too; and none that waits outlives its client", function*() {
+    const { isOver, relay, told } = yield* client
+    for (let time = 0; time < 30; time++) {
+      relay.pass({ method: change })
+      yield* TestClock.adjust("9 seconds")
+    }
+    expect(told.length).toBeLessThan(12)
+    relay.pass({ method: change })
+    const before = told.length
+    relay.end()
+    yield* TestClock.adjust("1 second")
+    expect([isOver(), told.length]).toEqual([true, before])
+  })
+
+  test.scoped("[F3] one of a list that is the same says nothing of the next connection: that its list differs is told once", function*() {
+    const script = ScriptedConnector.make()
+    const incoming = new Incoming()
+    const { fork, relay, told } = yield* client
+    const backend = yield* Backend.make("one", { connector: incoming.around(script), keepalive: { method: "none" } })
+    yield* TestClock.adjust(0)
+    const source: ListChanges.Source = {
+      fork,
+      use: (f) => f(backend),
+      backend: () => backend,
+      status: () => Effect.runSync(backend.status),
+      events: backend.events
+    }
+    incoming.receiver = {
+      ...ListChanges.announce(source, relay, () => ({ tools: { listChanged: true } })),
+      asked: () => Promise.reject(new Error("asked"))
+    }
+    yield* TestClock.adjust("1 minute")
+    const hears = (...announced: ReadonlyArray<"tools">) =>
+      script.current.options.report({
+        _tag: "Hearing",
+        hearing: { announced, unannounced: announced.length === 0 ? ["tools"] : [] }
+      })
+    script.current.notify(change)
+    yield* TestClock.adjust("1 minute")
+    expect(told.length).toBe(1)
+    hears()
+    script.offer = { ...script.offer, tools: [tool("other")] }
+    hears("tools")
+    yield* TestClock.adjust("1 minute")
+    expect(told.length).toBe(2)
+  })
 })

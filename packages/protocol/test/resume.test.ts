@@ -1,4 +1,3 @@
-import { assert, describe, it } from "@effect/vitest"
 import type { ConnectOptions, Loss, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError, Sending, SuspendedSession } from "@mcp-lifeline/core"
 import { Binding, SdkConnection } from "@mcp-lifeline/protocol"
@@ -6,6 +5,7 @@ import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { timersOf } from "../../testing/test/support/Timers.js"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import { parts } from "../src/sdkParts.js"
 import { initializeResult, transportOf } from "./scripted.js"
 
@@ -70,54 +70,52 @@ const suspended = Effect.gen(function*() {
 const { resume } = Binding.make(parts)
 
 describe("a session that goes on over another connection", () => {
-  it.scopedLive("[T11:virtual] answers who still waits", () =>
-    Effect.gen(function*() {
-      const { calls, connection, old, session } = yield* suspended
-      const [lost, kept] = calls
-      const [first = 0, second = 0] = old.sent.filter(({ method }) => method === "tools/call").map(({ id }) => id)
-      const error = yield* Effect.flip(Effect.flatten(Fiber.join(lost)))
-      assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "the network is gone" })
-      assert.isNull(kept.unsafePoll())
-      assert.isTrue(session.isAwaited)
-      const refused = yield* Effect.flip(Sending.ask(connection, "ping", undefined, request))
-      assert.deepInclude(refused, { fate: "notSent", reason: "lost" })
-      const next = suspendable((id) => {
-        queueMicrotask(() => next.receive({ id, result: {} }))
-        return Promise.resolve()
-      })
-      const resumed = yield* resume(next.transport, options, session)
-      if (typeof resumed === "string") return assert.fail(resumed)
-      assert.isTrue(resumed.resumed)
-      assert.deepInclude(resumed.serverInfo, { name: "scripted" })
-      assert.deepStrictEqual(next.sent.map(({ method }) => method), ["ping"])
-      assert.deepStrictEqual(next.happened, ["borrowed from another", "goes on"])
-      assert.deepStrictEqual([next.waits(second), next.waits(first)], [true, false])
-      assert.isFalse(session.held)
-      next.receive({ id: second, result: { content: [] } })
-      const answered = yield* Effect.flatten(Fiber.join(kept))
-      assert.deepStrictEqual(answered, { content: [] })
-      const fiber = yield* Effect.fork(Sending.ask(resumed, "tools/list", {}, request))
-      yield* Effect.yieldNow()
-      const id = next.sent.at(-1)!.id
-      next.receive({ id, result: { tools: [] } })
-      assert.deepStrictEqual(yield* Fiber.join(fiber), { tools: [] })
-    }))
+  test.scopedLive("[T11:virtual] answers who still waits", function*() {
+    const { calls, connection, old, session } = yield* suspended
+    const [lost, kept] = calls
+    const [first = 0, second = 0] = old.sent.filter(({ method }) => method === "tools/call").map(({ id }) => id)
+    const error = yield* Effect.flip(Effect.flatten(Fiber.join(lost)))
+    assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "the network is gone" })
+    assert.isNull(kept.unsafePoll())
+    assert.isTrue(session.isAwaited)
+    const refused = yield* Effect.flip(Sending.ask(connection, "ping", undefined, request))
+    assert.deepInclude(refused, { fate: "notSent", reason: "lost" })
+    const next = suspendable((id) => {
+      queueMicrotask(() => next.receive({ id, result: {} }))
+      return Promise.resolve()
+    })
+    const resumed = yield* resume(next.transport, options, session)
+    if (typeof resumed === "string") return assert.fail(resumed)
+    assert.isTrue(resumed.resumed)
+    assert.deepInclude(resumed.serverInfo, { name: "scripted" })
+    assert.deepStrictEqual(next.sent.map(({ method }) => method), ["ping"])
+    assert.deepStrictEqual(next.happened, ["borrowed from another", "goes on"])
+    assert.deepStrictEqual([next.waits(second), next.waits(first)], [true, false])
+    assert.isFalse(session.held)
+    next.receive({ id: second, result: { content: [] } })
+    const answered = yield* Effect.flatten(Fiber.join(kept))
+    assert.deepStrictEqual(answered, { content: [] })
+    const fiber = yield* Effect.fork(Sending.ask(resumed, "tools/list", {}, request))
+    yield* Effect.yieldNow()
+    const id = next.sent.at(-1)!.id
+    next.receive({ id, result: { tools: [] } })
+    assert.deepStrictEqual(yield* Fiber.join(fiber), { tools: [] })
+  })
 
-  it.scopedLive("[T11:virtual] that is ended fails who still waits, and is ended at the server, once", () =>
-    Effect.gen(function*() {
-      const { calls, old, session } = yield* suspended
-      yield* session.end
-      const error = yield* Effect.flip(Effect.flatten(Fiber.join(calls[1])))
-      assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "the session was ended" })
-      yield* session.end
-      assert.deepStrictEqual(old.happened, ["suspended", "ended"])
-      assert.isFalse(session.isAwaited)
-      const given = yield* suspended
-      yield* Fiber.join(given.calls[0])
-      yield* Fiber.interrupt(given.calls[1])
-      assert.isFalse(given.session.isAwaited)
-      assert.isTrue(given.session.held)
-    }))
+  test.scopedLive("[T11:virtual] that is ended fails who still waits, and is ended at the server, once", function*() {
+    const { calls, old, session } = yield* suspended
+    yield* session.end
+    const error = yield* Effect.flip(Effect.flatten(Fiber.join(calls[1])))
+    assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "the session was ended" })
+    yield* session.end
+    assert.deepStrictEqual(old.happened, ["suspended", "ended"])
+    assert.isFalse(session.isAwaited)
+    const given = yield* suspended
+    yield* Fiber.join(given.calls[0])
+    yield* Fiber.interrupt(given.calls[1])
+    assert.isFalse(given.session.isAwaited)
+    assert.isTrue(given.session.held)
+  })
 
   const refusal = (reason: RequestReason, cause?: unknown): RequestError =>
     new RequestError({ fate: "unknown", reason, message: reason, cause })
@@ -137,16 +135,15 @@ describe("a session that goes on over another connection", () => {
       ...unreachable.map((one) => [`cannot be reached (${one.reason})`, refusal("network", one), one] as const)
     ] as const
   ) {
-    it.scopedLive(`[T11:virtual] is not resumed where the server ${what}, and nothing is left of the attempt`, () =>
-      Effect.gen(function*() {
-        const { session } = yield* suspended
-        const next = suspendable(() => Promise.reject(error))
-        const outcome = yield* Effect.merge(resume(next.transport, options, session))
-        assert.strictEqual(outcome as unknown, expected)
-        assert.strictEqual(next.closed(), 1)
-        assert.isTrue(session.held)
-        assert.notInclude(next.happened, "goes on")
-      }))
+    test.scopedLive(`[T11:virtual] is not resumed where the server ${what}, and nothing is left of the attempt`, function*() {
+      const { session } = yield* suspended
+      const next = suspendable(() => Promise.reject(error))
+      const outcome = yield* Effect.merge(resume(next.transport, options, session))
+      assert.strictEqual(outcome as unknown, expected)
+      assert.strictEqual(next.closed(), 1)
+      assert.isTrue(session.held)
+      assert.notInclude(next.happened, "goes on")
+    })
   }
 
   for (
@@ -156,16 +153,15 @@ describe("a session that goes on over another connection", () => {
       [1000, Effect.asSome, "that a call waits for"]
     ] as const
   ) {
-    it.scopedLive(`[T11:virtual V10] a server ${whom} has ${millis} ms to answer for its session`, () =>
-      Effect.gen(function*() {
-        const { session } = yield* suspended
-        const next = suspendable(() => Promise.reject(refusal("timeout")))
-        const resuming = resume(next.transport, { ...options, beside }, session)
-        const counts = yield* Effect.promise(() =>
-          timersOf(millis, () => Effect.runPromise(Effect.scoped(Effect.merge(resuming))))
-        )
-        assert.deepStrictEqual(counts, { set: 1, cleared: 1 })
-      }))
+    test.scopedLive(`[T11:virtual V10] a server ${whom} has ${millis} ms to answer for its session`, function*() {
+      const { session } = yield* suspended
+      const next = suspendable(() => Promise.reject(refusal("timeout")))
+      const resuming = resume(next.transport, { ...options, beside }, session)
+      const counts = yield* Effect.promise(() =>
+        timersOf(millis, () => Effect.runPromise(Effect.scoped(Effect.merge(resuming))))
+      )
+      assert.deepStrictEqual(counts, { set: 1, cleared: 1 })
+    })
   }
 
   const answers: ReadonlyArray<readonly [string, object, boolean]> = [
@@ -173,121 +169,114 @@ describe("a session that goes on over another connection", () => {
     ["refuses ping otherwise", { error: { code: -32000, message: "no" } }, false]
   ]
   for (const [what, body, isResumed] of answers) {
-    it.scopedLive(`[T11:virtual] a server that ${what}: ${isResumed ? "resumed" : "a new session"}`, () =>
-      Effect.gen(function*() {
-        const { session } = yield* suspended
-        const next = suspendable((id) => {
-          queueMicrotask(() => next.receive({ id, ...body }))
-          return Promise.resolve()
-        })
-        const outcome = yield* resume(next.transport, options, session)
-        assert.strictEqual(outcome === "forgotten", !isResumed)
-      }))
-  }
-
-  it.scopedLive("[T11:virtual] is forgotten where somebody took it before, or while the server was asked", () =>
-    Effect.gen(function*() {
-      const taken = yield* suspended
-      taken.session.take()
-      const late = suspendable()
-      assert.strictEqual(yield* resume(late.transport, options, taken.session), "forgotten")
-      assert.deepStrictEqual([late.sent, late.happened], [[], []])
+    test.scopedLive(`[T11:virtual] a server that ${what}: ${isResumed ? "resumed" : "a new session"}`, function*() {
       const { session } = yield* suspended
       const next = suspendable((id) => {
-        session.take()
-        queueMicrotask(() => next.receive({ id, result: {} }))
+        queueMicrotask(() => next.receive({ id, ...body }))
         return Promise.resolve()
       })
-      assert.strictEqual(yield* resume(next.transport, options, session), "forgotten")
-      assert.notInclude(next.happened, "goes on")
-    }))
+      const outcome = yield* resume(next.transport, options, session)
+      assert.strictEqual(outcome === "forgotten", !isResumed)
+    })
+  }
 
-  it.scopedLive("[T11:virtual] an attempt that is interrupted asks no more, and leaves the session", () =>
-    Effect.gen(function*() {
-      const { session } = yield* suspended
-      const next = suspendable(() => new Promise(() => {}))
-      const fiber = yield* Effect.fork(Effect.scoped(resume(next.transport, options, session)))
-      while (next.sent.length === 0) yield* Effect.sleep(1)
-      yield* Fiber.interrupt(fiber)
-      assert.deepStrictEqual(next.sent.map(({ method }) => method), ["ping", "notifications/cancelled"])
-      assert.isTrue(session.held)
-      assert.strictEqual(next.closed(), 1)
-    }))
+  test.scopedLive("[T11:virtual] is forgotten where somebody took it before, or while the server was asked", function*() {
+    const taken = yield* suspended
+    taken.session.take()
+    const late = suspendable()
+    assert.strictEqual(yield* resume(late.transport, options, taken.session), "forgotten")
+    assert.deepStrictEqual([late.sent, late.happened], [[], []])
+    const { session } = yield* suspended
+    const next = suspendable((id) => {
+      session.take()
+      queueMicrotask(() => next.receive({ id, result: {} }))
+      return Promise.resolve()
+    })
+    assert.strictEqual(yield* resume(next.transport, options, session), "forgotten")
+    assert.notInclude(next.happened, "goes on")
+  })
 
-  it.scopedLive("[T11:virtual] there is none of a transport that keeps none, or of a connection that is being closed", () =>
-    Effect.gen(function*() {
-      const none = suspendable()
-      Object.assign(none.transport, { suspend: undefined })
-      const connection = yield* SdkConnection.connect(none.transport, options)
-      assert.isUndefined(connection.suspend?.(loss))
-      const empty = suspendable()
-      Object.assign(empty.transport, { suspend: () => undefined })
-      assert.isUndefined((yield* SdkConnection.connect(empty.transport, options)).suspend?.(loss))
-      const scope = yield* Scope.make()
-      const closing = suspendable()
-      const closed = yield* SdkConnection.connect(closing.transport, options).pipe(Scope.extend(scope))
-      yield* Scope.close(scope, Exit.void)
-      assert.isUndefined(closed.suspend?.(loss))
-      assert.deepStrictEqual(closing.happened, [])
-    }))
+  test.scopedLive("[T11:virtual] an attempt that is interrupted asks no more, and leaves the session", function*() {
+    const { session } = yield* suspended
+    const next = suspendable(() => new Promise(() => {}))
+    const fiber = yield* Effect.fork(Effect.scoped(resume(next.transport, options, session)))
+    while (next.sent.length === 0) yield* Effect.sleep(1)
+    yield* Fiber.interrupt(fiber)
+    assert.deepStrictEqual(next.sent.map(({ method }) => method), ["ping", "notifications/cancelled"])
+    assert.isTrue(session.held)
+    assert.strictEqual(next.closed(), 1)
+  })
+
+  test.scopedLive("[T11:virtual] there is none of a transport that keeps none, or of a connection that is being closed", function*() {
+    const none = suspendable()
+    Object.assign(none.transport, { suspend: undefined })
+    const connection = yield* SdkConnection.connect(none.transport, options)
+    assert.isUndefined(connection.suspend?.(loss))
+    const empty = suspendable()
+    Object.assign(empty.transport, { suspend: () => undefined })
+    assert.isUndefined((yield* SdkConnection.connect(empty.transport, options)).suspend?.(loss))
+    const scope = yield* Scope.make()
+    const closing = suspendable()
+    const closed = yield* SdkConnection.connect(closing.transport, options).pipe(Scope.extend(scope))
+    yield* Scope.close(scope, Exit.void)
+    assert.isUndefined(closed.suspend?.(loss))
+    assert.deepStrictEqual(closing.happened, [])
+  })
 })
 
 describe("the loss of a session that may go on", () => {
-  it.scopedLive("[T11:virtual] ends the calls where nobody hears of it, and leaves them to whoever does", () =>
-    Effect.gen(function*() {
-      for (const hears of [false, true]) {
-        const { receive, sent, transport } = suspendable()
-        const connection = yield* SdkConnection.connect(transport, options)
-        if (hears) connection.onLost(() => {})
-        const call = yield* Effect.fork(Effect.either(Sending.ask(connection, "tools/list", {}, request)))
-        yield* Effect.yieldNow()
-        transport.onlost?.(loss)
-        yield* Effect.sleep(5)
-        if (hears) {
-          assert.isNull(call.unsafePoll())
-          receive({ id: sent.at(-1)!.id, result: { tools: [] } })
-        }
-        assert.strictEqual((yield* Fiber.join(call))._tag, hears ? "Right" : "Left")
-      }
-    }))
-
-  it.scopedLive("[R7:unit] a forgotten session leaves the calls to the server's own answers", () =>
-    Effect.gen(function*() {
+  test.scopedLive("[T11:virtual] ends the calls where nobody hears of it, and leaves them to whoever does", function*() {
+    for (const hears of [false, true]) {
       const { receive, sent, transport } = suspendable()
       const connection = yield* SdkConnection.connect(transport, options)
-      const call = yield* Effect.fork(Sending.ask(connection, "tools/list", {}, request))
+      if (hears) connection.onLost(() => {})
+      const call = yield* Effect.fork(Effect.either(Sending.ask(connection, "tools/list", {}, request)))
       yield* Effect.yieldNow()
-      transport.onlost?.({ kind: "session", message: "404" })
+      transport.onlost?.(loss)
       yield* Effect.sleep(5)
-      assert.isNull(call.unsafePoll())
-      receive({ id: sent.at(-1)!.id, result: { tools: [] } })
-      assert.deepStrictEqual(yield* Fiber.join(call), { tools: [] })
-    }))
+      if (hears) {
+        assert.isNull(call.unsafePoll())
+        receive({ id: sent.at(-1)!.id, result: { tools: [] } })
+      }
+      assert.strictEqual((yield* Fiber.join(call))._tag, hears ? "Right" : "Left")
+    }
+  })
 
-  it.scopedLive("[C9] a notification is sent, and one that cannot be says what became of it; an end at the close is no loss", () =>
-    Effect.gen(function*() {
-      const { sent, transport } = suspendable()
-      const losses: Array<Loss> = []
-      const scope = yield* Scope.make()
-      const withRoots = { ...options, handlers: { roots: Effect.never } }
-      const connection = yield* SdkConnection.connect(transport, withRoots).pipe(Scope.extend(scope))
-      connection.onLost((one) => losses.push(one))
-      yield* connection.notify("notifications/roots/list_changed")
-      assert.strictEqual(sent.at(-1)!.method, "notifications/roots/list_changed")
-      const { send } = transport
-      transport.send = () => Promise.reject(new Error("no pipe"))
-      const unsent = yield* Effect.flip(connection.notify("notifications/roots/list_changed"))
-      assert.deepInclude(unsent, { fate: "notSent", reason: "fault" })
-      assert.lengthOf(losses, 0)
-      transport.send = () => Promise.reject(refusalOfSession)
-      assert.strictEqual((yield* Effect.flip(connection.notify("notifications/roots/list_changed"))).reason, "session")
-      assert.deepStrictEqual(losses.map(({ kind }) => kind), ["session"])
-      transport.send = send
-      yield* Scope.close(scope, Exit.void)
-      assert.lengthOf(losses, 1)
-      const late = yield* Effect.flip(connection.notify("notifications/roots/list_changed"))
-      assert.deepInclude(late, { fate: "notSent", reason: "lost", message: "the network is gone" })
-    }))
+  test.scopedLive("[R7:unit] a forgotten session leaves the calls to the server's own answers", function*() {
+    const { receive, sent, transport } = suspendable()
+    const connection = yield* SdkConnection.connect(transport, options)
+    const call = yield* Effect.fork(Sending.ask(connection, "tools/list", {}, request))
+    yield* Effect.yieldNow()
+    transport.onlost?.({ kind: "session", message: "404" })
+    yield* Effect.sleep(5)
+    assert.isNull(call.unsafePoll())
+    receive({ id: sent.at(-1)!.id, result: { tools: [] } })
+    assert.deepStrictEqual(yield* Fiber.join(call), { tools: [] })
+  })
+
+  test.scopedLive("[C9] a notification is sent, and one that cannot be says what became of it; an end at the close is no loss", function*() {
+    const { sent, transport } = suspendable()
+    const losses: Array<Loss> = []
+    const scope = yield* Scope.make()
+    const withRoots = { ...options, handlers: { roots: Effect.never } }
+    const connection = yield* SdkConnection.connect(transport, withRoots).pipe(Scope.extend(scope))
+    connection.onLost((one) => losses.push(one))
+    yield* connection.notify("notifications/roots/list_changed")
+    assert.strictEqual(sent.at(-1)!.method, "notifications/roots/list_changed")
+    const { send } = transport
+    transport.send = () => Promise.reject(new Error("no pipe"))
+    const unsent = yield* Effect.flip(connection.notify("notifications/roots/list_changed"))
+    assert.deepInclude(unsent, { fate: "notSent", reason: "fault" })
+    assert.lengthOf(losses, 0)
+    transport.send = () => Promise.reject(refusalOfSession)
+    assert.strictEqual((yield* Effect.flip(connection.notify("notifications/roots/list_changed"))).reason, "session")
+    assert.deepStrictEqual(losses.map(({ kind }) => kind), ["session"])
+    transport.send = send
+    yield* Scope.close(scope, Exit.void)
+    assert.lengthOf(losses, 1)
+    const late = yield* Effect.flip(connection.notify("notifications/roots/list_changed"))
+    assert.deepInclude(late, { fate: "notSent", reason: "lost", message: "the network is gone" })
+  })
 
   const refusalOfSession = new RequestError({ fate: "rejected", reason: "session", message: "the network is gone" })
 

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "@effect/vitest"
 import type { ConnectOptions, ResourceUsage } from "@mcp-lifeline/core"
 import { type AdapterTransport, Binding, EraMemory } from "@mcp-lifeline/protocol"
-import { Effect } from "effect"
+
 import { taking } from "../../testing/test/support/taking.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import { parts } from "../src/sdkParts.js"
 import { initializeResult, transportOf } from "./scripted.js"
 
@@ -38,14 +38,13 @@ describe("what the processes of a server use", () => {
     ["no sessions, once it was asked", "server/discover", discovered, auto]
   ] as const
   for (const [era, method, result, connect] of eras) {
-    it.scopedLive(`[S13 E1:unit] is measured once where it has ${era}, and reported each time`, () =>
-      Effect.gen(function*() {
-        const { measuring, transport } = measured(method, result)
-        const reported: Array<ResourceUsage> = []
-        yield* connect(transport, { report: taking("Usage", (report) => reported.push(report.usage)) })
-        expect(measuring).toHaveLength(1)
-        for (const took of [measuring[0]!, measuring[0]!]) took(usage)
-        expect(reported).toEqual([usage, usage])
-      }))
+    test.scopedLive(`[S13 E1:unit] is measured once where it has ${era}, and reported each time`, function*() {
+      const { measuring, transport } = measured(method, result)
+      const reported: Array<ResourceUsage> = []
+      yield* connect(transport, { report: taking("Usage", (report) => reported.push(report.usage)) })
+      expect(measuring).toHaveLength(1)
+      for (const took of [measuring[0]!, measuring[0]!]) took(usage)
+      expect(reported).toEqual([usage, usage])
+    })
   }
 })

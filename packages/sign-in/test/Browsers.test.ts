@@ -1,10 +1,10 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { vi } from "vitest"
 import { folder } from "../../testing/test/support/folder.js"
 import { timersOf } from "../../testing/test/support/Timers.js"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import * as Browser from "../src/Browser.js"
 import { page } from "../src/page.js"
 import { placesFor } from "../src/places.js"
@@ -41,118 +41,112 @@ const open = (env: NodeJS.ProcessEnv = {}, to = address) => Browser.system(env).
 
 // The stand-ins are scripts of a shell.
 describe.skipIf(process.platform !== "linux")("the browser of a platform", () => {
-  it.scopedLive("[A4] is opened by `open` on macOS", () =>
-    Effect.gen(function*() {
-      yield* platform("darwin")
-      const started = yield* programs({ open: 0, mine: 0 })
-      yield* open()
-      yield* open({ BROWSER: "mine" })
-      expect(started()).toEqual(["open", address, "mine", address])
-    }))
+  test.scopedLive("[A4] is opened by `open` on macOS", function*() {
+    yield* platform("darwin")
+    const started = yield* programs({ open: 0, mine: 0 })
+    yield* open()
+    yield* open({ BROWSER: "mine" })
+    expect(started()).toEqual(["open", address, "mine", address])
+  })
 
-  it.scopedLive("[A4][S10] is opened by a program of Windows itself there, with nothing that a browser could take for arguments", () =>
-    Effect.gen(function*() {
-      yield* platform("win32")
-      const name = "root\\System32\\rundll32.exe"
-      const started = yield* programs({ [name]: 0, rundll32: 0, "rundll32.exe": 0, mine: 0 })
-      const SystemRoot = join(process.env["PATH"] ?? "", "root")
-      expect(yield* open({ SystemRoot, BROWSER: "mine" })).toBe(true)
-      const hostile = `https://a.example/a b"c\td\ne?a=1&calc&b=%PATH%&c=^x&d=" --run "&e=' '#"f g`
-      expect(yield* open({ SYSTEMROOT: SystemRoot }, hostile)).toBe(true)
-      const [, , first, , , second = ""] = started()
-      expect(first).toBe("https://a.example/?a=$(false)&b=%27%s")
-      expect(second).toBe(
-        "https://a.example/a%20b%22cde?a=1&calc&b=%PATH%&c=^x&d=%22%20--run%20%22&e=%27%20%27#%22f%20g"
-      )
-      expect(started()).toEqual([
-        name,
-        "url.dll,FileProtocolHandler",
-        first,
-        name,
-        "url.dll,FileProtocolHandler",
-        second
-      ])
-      // None that lies in a folder of the PATH, nor in the current one.
-      expect(yield* open({ SYSTEMROOT: "" })).toBe(false)
-      expect(yield* open({ SystemRoot }, "https://")).toBe(false)
-      expect(started()).toHaveLength(6)
-    }))
+  test.scopedLive("[A4][S10] is opened by a program of Windows itself there, with nothing that a browser could take for arguments", function*() {
+    yield* platform("win32")
+    const name = "root\\System32\\rundll32.exe"
+    const started = yield* programs({ [name]: 0, rundll32: 0, "rundll32.exe": 0, mine: 0 })
+    const SystemRoot = join(process.env["PATH"] ?? "", "root")
+    expect(yield* open({ SystemRoot, BROWSER: "mine" })).toBe(true)
+    const hostile = `https://a.example/a b"c\td\ne?a=1&calc&b=%PATH%&c=^x&d=" --run "&e=' '#"f g`
+    expect(yield* open({ SYSTEMROOT: SystemRoot }, hostile)).toBe(true)
+    const [, , first, , , second = ""] = started()
+    expect(first).toBe("https://a.example/?a=$(false)&b=%27%s")
+    expect(second).toBe(
+      "https://a.example/a%20b%22cde?a=1&calc&b=%PATH%&c=^x&d=%22%20--run%20%22&e=%27%20%27#%22f%20g"
+    )
+    expect(started()).toEqual([
+      name,
+      "url.dll,FileProtocolHandler",
+      first,
+      name,
+      "url.dll,FileProtocolHandler",
+      second
+    ])
+    // None that lies in a folder of the PATH, nor in the current one.
+    expect(yield* open({ SYSTEMROOT: "" })).toBe(false)
+    expect(yield* open({ SystemRoot }, "https://")).toBe(false)
+    expect(started()).toHaveLength(6)
+  })
 
-  it.scopedLive("[A4] is opened by the first program that is there and works, elsewhere; an empty $BROWSER is none", () =>
-    Effect.gen(function*() {
-      yield* platform("linux")
-      const started = yield* programs({ "xdg-open": 3, gio: 1, "sensible-browser": 0 })
-      expect(yield* open({ BROWSER: "" })).toBe(true)
-      expect(started()).toEqual(["xdg-open", address, "gio", "open", address, "sensible-browser", address])
-      const one = yield* programs({ "xdg-open": 0, gio: 0 })
-      expect(yield* open()).toBe(true)
-      expect(one()).toEqual(["xdg-open", address])
-      const second = yield* programs({ "x-www-browser": 0, "sensible-browser": 0 })
-      expect(yield* open()).toBe(true)
-      expect(second()).toEqual(["x-www-browser", address])
-      yield* programs({})
-      expect(yield* open()).toBe(false)
-    }))
+  test.scopedLive("[A4] is opened by the first program that is there and works, elsewhere; an empty $BROWSER is none", function*() {
+    yield* platform("linux")
+    const started = yield* programs({ "xdg-open": 3, gio: 1, "sensible-browser": 0 })
+    expect(yield* open({ BROWSER: "" })).toBe(true)
+    expect(started()).toEqual(["xdg-open", address, "gio", "open", address, "sensible-browser", address])
+    const one = yield* programs({ "xdg-open": 0, gio: 0 })
+    expect(yield* open()).toBe(true)
+    expect(one()).toEqual(["xdg-open", address])
+    const second = yield* programs({ "x-www-browser": 0, "sensible-browser": 0 })
+    expect(yield* open()).toBe(true)
+    expect(second()).toEqual(["x-www-browser", address])
+    yield* programs({})
+    expect(yield* open()).toBe(false)
+  })
 
-  it.scopedLive("[A4] is what $BROWSER names: programs with their arguments, of which one may be %s for the address", () =>
-    Effect.gen(function*() {
-      const started = yield* programs({ first: 1, second: 1, third: 0, fourth: 0 })
-      expect(yield* open({ BROWSER: " first  -a b : :second -u %s -x:third\t%s:fourth" })).toBe(true)
-      expect(started()).toEqual(["first", "-a", "b", address, "second", "-u", address, "-x", "third", address])
-      expect(yield* open({ BROWSER: "none:first" })).toBe(false)
-    }))
+  test.scopedLive("[A4] is what $BROWSER names: programs with their arguments, of which one may be %s for the address", function*() {
+    const started = yield* programs({ first: 1, second: 1, third: 0, fourth: 0 })
+    expect(yield* open({ BROWSER: " first  -a b : :second -u %s -x:third\t%s:fourth" })).toBe(true)
+    expect(started()).toEqual(["first", "-a", "b", address, "second", "-u", address, "-x", "third", address])
+    expect(yield* open({ BROWSER: "none:first" })).toBe(false)
+  })
 
-  it.scopedLive("[A4] is opened only at addresses of the web", () =>
-    Effect.gen(function*() {
-      const started = yield* programs({ mine: 0 })
-      for (const to of ["file:///etc/passwd", "x-https://a.example", "-https://a.example", "https:/a.example"]) {
-        expect(yield* open({ BROWSER: "mine" }, to)).toBe(false)
-      }
-      expect(started()).toEqual([])
-      expect(yield* open({ BROWSER: "mine" }, "http://a.example")).toBe(true)
-      expect(started()).toEqual(["mine", "http://a.example"])
-    }))
+  test.scopedLive("[A4] is opened only at addresses of the web", function*() {
+    const started = yield* programs({ mine: 0 })
+    for (const to of ["file:///etc/passwd", "x-https://a.example", "-https://a.example", "https:/a.example"]) {
+      expect(yield* open({ BROWSER: "mine" }, to)).toBe(false)
+    }
+    expect(started()).toEqual([])
+    expect(yield* open({ BROWSER: "mine" }, "http://a.example")).toBe(true)
+    expect(started()).toEqual(["mine", "http://a.example"])
+  })
 
-  it.scopedLive("[A4] that still runs after 3 seconds works, in a process group of its own, without our input", () =>
-    Effect.gen(function*() {
-      const path = yield* folder
-      const [program, there, end] = [join(path, "program"), join(path, "there"), join(path, "end")]
-      writeFileSync(
-        program,
-        `#!/bin/sh
+  test.scopedLive("[A4] that still runs after 3 seconds works, in a process group of its own, without our input", function*() {
+    const path = yield* folder
+    const [program, there, end] = [join(path, "program"), join(path, "there"), join(path, "end")]
+    writeFileSync(
+      program,
+      `#!/bin/sh
 cat > /dev/null
 [ -r /proc/$$/stat ] && read -r pid name state parent group rest < /proc/$$/stat
 echo "$$ $group" > '${there}.new' && mv '${there}.new' '${there}'
 while [ -d '${path}' ] && [ ! -e '${end}' ]; do sleep 0.02; done
 `
-      )
-      chmodSync(program, 0o755)
-      yield* Effect.addFinalizer(() => Effect.sync(() => writeFileSync(end, "")))
-      const realTimeout = globalThis.setTimeout
-      yield* Effect.acquireRelease(
-        Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })),
-        () => Effect.sync(() => vi.useRealTimers())
-      )
-      let opened: boolean | undefined
-      const opening = Effect.runPromise(open({ BROWSER: program })).then((ok) => opened = ok)
-      yield* Effect.promise(async () => {
-        while (!existsSync(there)) await new Promise((resolve) => realTimeout(resolve, 2))
-        await vi.advanceTimersByTimeAsync(2999)
-        expect(opened).toBeUndefined()
-        await vi.advanceTimersByTimeAsync(1)
-        await opening
-      })
-      expect(opened).toBe(true)
-      if (process.platform === "linux") {
-        const [pid, group] = readFileSync(there, "utf8").trim().split(" ")
-        expect(group).toBe(pid)
-      }
-      // The timer of one that has ended is gone as well. Others of this process may have some, too.
-      const counts = yield* Effect.promise(() =>
-        timersOf(3000, async () => expect(await Effect.runPromise(open({ BROWSER: "true" }))).toBe(true))
-      )
-      expect(counts).toEqual({ set: 1, cleared: 1 })
-    }))
+    )
+    chmodSync(program, 0o755)
+    yield* Effect.addFinalizer(() => Effect.sync(() => writeFileSync(end, "")))
+    const realTimeout = globalThis.setTimeout
+    yield* Effect.acquireRelease(
+      Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })),
+      () => Effect.sync(() => vi.useRealTimers())
+    )
+    let opened: boolean | undefined
+    const opening = Effect.runPromise(open({ BROWSER: program })).then((ok) => opened = ok)
+    yield* Effect.promise(async () => {
+      while (!existsSync(there)) await new Promise((resolve) => realTimeout(resolve, 2))
+      await vi.advanceTimersByTimeAsync(2999)
+      expect(opened).toBeUndefined()
+      await vi.advanceTimersByTimeAsync(1)
+      await opening
+    })
+    expect(opened).toBe(true)
+    if (process.platform === "linux") {
+      const [pid, group] = readFileSync(there, "utf8").trim().split(" ")
+      expect(group).toBe(pid)
+    }
+    // The timer of one that has ended is gone as well. Others of this process may have some, too.
+    const counts = yield* Effect.promise(() =>
+      timersOf(3000, async () => expect(await Effect.runPromise(open({ BROWSER: "true" }))).toBe(true))
+    )
+    expect(counts).toEqual({ set: 1, cleared: 1 })
+  })
 })
 
 describe("a browser that is asked for", () => {

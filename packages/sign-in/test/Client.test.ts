@@ -1,5 +1,5 @@
-import { describe, expect, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Redacted } from "effect"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import * as Client from "../src/Client.js"
 
 const issuer = "https://login.example"
@@ -20,13 +20,12 @@ describe("the key of a configured client", () => {
     }
   })
 
-  it.effect("[A1 C10] only the path of a file stays with a login; a key that was given is not kept", () =>
-    Effect.gen(function*() {
-      const clientFor = (signingKey: Client.SigningKey | undefined) =>
-        Client.configuredFor({ id: "robot", issuer, signingKey }, issuer)
-      expect(yield* clientFor(file)).toMatchObject({ id: "robot", issuer, redirects: [], signing: file })
-      expect(yield* clientFor(key)).toMatchObject({ id: "robot", signing: undefined })
-      expect(yield* clientFor(undefined)).toMatchObject({ id: "robot", signing: undefined })
-      expect(yield* Client.configuredFor({ issuer }, issuer)).toBeUndefined()
-    }))
+  test.effect("[A1 C10] only the path of a file stays with a login; a key that was given is not kept", function*() {
+    const clientFor = (signingKey: Client.SigningKey | undefined) =>
+      Client.configuredFor({ id: "robot", issuer, signingKey }, issuer)
+    expect(yield* clientFor(file)).toMatchObject({ id: "robot", issuer, redirects: [], signing: file })
+    expect(yield* clientFor(key)).toMatchObject({ id: "robot", signing: undefined })
+    expect(yield* clientFor(undefined)).toMatchObject({ id: "robot", signing: undefined })
+    expect(yield* Client.configuredFor({ issuer }, issuer)).toBeUndefined()
+  })
 })

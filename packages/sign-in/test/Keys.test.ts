@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import { createServer } from "node:http"
 import { type AddressInfo, connect } from "node:net"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import { fetchKeys } from "../src/Keys.js"
 
 type Page = unknown | ((origin: string) => unknown)
@@ -45,72 +45,68 @@ const fetched = (options: Parameters<typeof fetchKeys>[0]) =>
   )
 
 describe("the keys of an authorization server", () => {
-  it.scopedLive("[G21:unit] are where its metadata say, or where the user says", () =>
-    Effect.gen(function*() {
-      const { asked, origin } = yield* serving({ [wellKnown]: metadata(), "/keys": keys, "/others": { keys: [] } })
-      expect(yield* fetched({ issuer: origin })).toEqual(keys)
-      expect(yield* fetched({ issuer: `${origin}/` })).toEqual(keys)
-      expect(asked).toContain("/keys application/json")
-      asked.length = 0
-      expect(yield* fetched({ issuer: "https://login.example", jwksUri: `${origin}/others` })).toEqual({ keys: [] })
-      expect(asked).toEqual(["/others application/json"])
-    }))
+  test.scopedLive("[G21:unit] are where its metadata say, or where the user says", function*() {
+    const { asked, origin } = yield* serving({ [wellKnown]: metadata(), "/keys": keys, "/others": { keys: [] } })
+    expect(yield* fetched({ issuer: origin })).toEqual(keys)
+    expect(yield* fetched({ issuer: `${origin}/` })).toEqual(keys)
+    expect(asked).toContain("/keys application/json")
+    asked.length = 0
+    expect(yield* fetched({ issuer: "https://login.example", jwksUri: `${origin}/others` })).toEqual({ keys: [] })
+    expect(asked).toEqual(["/others application/json"])
+  })
 
-  it.scopedLive("[G21:unit] of another one than was asked for are not taken, nor those of one that says nothing of itself", () =>
-    Effect.gen(function*() {
-      for (const issuer of ["https://evil.example", "http://127.0.0.1:9", 7, undefined]) {
-        const { asked, origin } = yield* serving({ [wellKnown]: metadata({ issuer }), "/keys": keys })
-        expect(yield* fetched({ issuer: origin })).toContain("is of another authorization server")
-        expect(asked.filter((one) => one.startsWith("/keys"))).toEqual([])
-      }
-      const silent = yield* serving({})
-      expect(yield* fetched({ issuer: silent.origin })).toContain("has no metadata of an authorization server")
-      for (const jwks_uri of [undefined, "no address", "http://login.example/keys"]) {
-        const { origin } = yield* serving({ [wellKnown]: metadata({ jwks_uri }), "/keys": keys })
-        expect(yield* fetched({ issuer: origin })).toMatch(/^Refused: .*jwks_uri/)
-      }
-    }))
+  test.scopedLive("[G21:unit] of another one than was asked for are not taken, nor those of one that says nothing of itself", function*() {
+    for (const issuer of ["https://evil.example", "http://127.0.0.1:9", 7, undefined]) {
+      const { asked, origin } = yield* serving({ [wellKnown]: metadata({ issuer }), "/keys": keys })
+      expect(yield* fetched({ issuer: origin })).toContain("is of another authorization server")
+      expect(asked.filter((one) => one.startsWith("/keys"))).toEqual([])
+    }
+    const silent = yield* serving({})
+    expect(yield* fetched({ issuer: silent.origin })).toContain("has no metadata of an authorization server")
+    for (const jwks_uri of [undefined, "no address", "http://login.example/keys"]) {
+      const { origin } = yield* serving({ [wellKnown]: metadata({ jwks_uri }), "/keys": keys })
+      expect(yield* fetched({ issuer: origin })).toMatch(/^Refused: .*jwks_uri/)
+    }
+  })
 
-  it.scopedLive("[G21:unit] that are not there now may be later, and no redirect leads to those of others", () =>
-    Effect.gen(function*() {
-      for (const [page, why] of [[404, "HTTP 404"], [500, "HTTP 500"], ["<p>", "no JSON"], [302, ""]] as const) {
-        const { origin } = yield* serving({ [wellKnown]: metadata(), "/keys": page })
-        const found = yield* fetched({ issuer: origin })
-        expect([page, found]).toEqual([page, expect.stringMatching(/^Later: /)])
-        expect(found).toContain(why)
-      }
-    }))
+  test.scopedLive("[G21:unit] that are not there now may be later, and no redirect leads to those of others", function*() {
+    for (const [page, why] of [[404, "HTTP 404"], [500, "HTTP 500"], ["<p>", "no JSON"], [302, ""]] as const) {
+      const { origin } = yield* serving({ [wellKnown]: metadata(), "/keys": page })
+      const found = yield* fetched({ issuer: origin })
+      expect([page, found]).toEqual([page, expect.stringMatching(/^Later: /)])
+      expect(found).toContain(why)
+    }
+  })
 
-  it.scopedLive("[G21:unit] are not fetched from this machine or its network because an issuer elsewhere says so", () =>
-    Effect.gen(function*() {
-      const issuer = "http://issuer.example"
-      const { asked, origin, server } = yield* serving({
-        "/keys": keys,
-        [wellKnown]: (at: string) => ({ issuer, jwks_uri: `${at}/keys` })
-      })
-      // It is its own proxy, and so the issuer, too.
-      server.on("connect", (_, socket) => {
-        const { port } = server.address() as AddressInfo
-        const through = connect(port, "127.0.0.1", () => socket.write("HTTP/1.1 200 OK\r\n\r\n"))
-        for (const one of [socket, through]) one.on("error", () => {})
-        socket.pipe(through).pipe(socket)
-      })
-      yield* Effect.acquireRelease(
+  test.scopedLive("[G21:unit] are not fetched from this machine or its network because an issuer elsewhere says so", function*() {
+    const issuer = "http://issuer.example"
+    const { asked, origin, server } = yield* serving({
+      "/keys": keys,
+      [wellKnown]: (at: string) => ({ issuer, jwks_uri: `${at}/keys` })
+    })
+    // It is its own proxy, and so the issuer, too.
+    server.on("connect", (_, socket) => {
+      const { port } = server.address() as AddressInfo
+      const through = connect(port, "127.0.0.1", () => socket.write("HTTP/1.1 200 OK\r\n\r\n"))
+      for (const one of [socket, through]) one.on("error", () => {})
+      socket.pipe(through).pipe(socket)
+    })
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const { http_proxy, no_proxy } = process.env
+        Object.assign(process.env, { http_proxy: origin, no_proxy: "" })
+        return { http_proxy, no_proxy }
+      }),
+      (before) =>
         Effect.sync(() => {
-          const { http_proxy, no_proxy } = process.env
-          Object.assign(process.env, { http_proxy: origin, no_proxy: "" })
-          return { http_proxy, no_proxy }
-        }),
-        (before) =>
-          Effect.sync(() => {
-            for (const [name, value] of Object.entries(before)) {
-              if (value === undefined) delete process.env[name]
-              else process.env[name] = value
-            }
-          })
-      )
-      expect(yield* fetched({ issuer })).toMatch(/^Refused: /)
-      expect(asked).toEqual([`${wellKnown} application/json`])
-      expect(yield* fetched({ issuer, jwksUri: `${origin}/keys` })).toEqual(keys)
-    }))
+          for (const [name, value] of Object.entries(before)) {
+            if (value === undefined) delete process.env[name]
+            else process.env[name] = value
+          }
+        })
+    )
+    expect(yield* fetched({ issuer })).toMatch(/^Refused: /)
+    expect(asked).toEqual([`${wellKnown} application/json`])
+    expect(yield* fetched({ issuer, jwksUri: `${origin}/keys` })).toEqual(keys)
+  })
 })

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Fiber, Redacted, TestClock } from "effect"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Login from "../src/Login.js"
 import type * as PendingLogin from "../src/PendingLogin.js"
 
@@ -38,28 +38,26 @@ const asleep = Effect.gen(function*() {
 })
 
 describe("a login that goes on in another process", () => {
-  it.scoped("[A4] waits for the port of the process that has ended, which some systems give back a moment later", () =>
-    Effect.gen(function*() {
-      const server = yield* taken
-      const login = loginAt(server)
-      const resuming = yield* Effect.fork(Login.resume(login))
-      for (let times = 0; times < 9; times++) {
-        yield* asleep
-        yield* TestClock.adjust("100 millis")
-      }
+  test.scoped("[A4] waits for the port of the process that has ended, which some systems give back a moment later", function*() {
+    const server = yield* taken
+    const login = loginAt(server)
+    const resuming = yield* Effect.fork(Login.resume(login))
+    for (let times = 0; times < 9; times++) {
       yield* asleep
-      yield* free(server)
       yield* TestClock.adjust("100 millis")
-      expect((yield* Fiber.join(resuming))?.listener.redirect).toBe(login.redirect)
-    }))
+    }
+    yield* asleep
+    yield* free(server)
+    yield* TestClock.adjust("100 millis")
+    expect((yield* Fiber.join(resuming))?.listener.redirect).toBe(login.redirect)
+  })
 
-  it.scoped("[A4] is none where another program keeps the port", () =>
-    Effect.gen(function*() {
-      const resuming = yield* Effect.fork(Login.resume(loginAt(yield* taken)))
-      for (let times = 0; times < 10; times++) {
-        yield* asleep
-        yield* TestClock.adjust("100 millis")
-      }
-      expect(yield* Fiber.join(resuming)).toBeUndefined()
-    }))
+  test.scoped("[A4] is none where another program keeps the port", function*() {
+    const resuming = yield* Effect.fork(Login.resume(loginAt(yield* taken)))
+    for (let times = 0; times < 10; times++) {
+      yield* asleep
+      yield* TestClock.adjust("100 millis")
+    }
+    expect(yield* Fiber.join(resuming)).toBeUndefined()
+  })
 })

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import type { Backend } from "@mcp-lifeline/core"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Deferred, type Duration, Effect, Fiber, Option, Redacted, Stream, TestClock } from "effect"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Client from "../src/Client.js"
 import * as PendingLogin from "../src/PendingLogin.js"
 import * as SignIn from "../src/SignIn.js"
@@ -71,349 +71,335 @@ const makeBrowser = () => {
 }
 
 describe("a login that waits for a person", () => {
-  it.scoped("[A4] is over, and shown by nobody, as soon as its process uses the tokens of another login", () =>
-    Effect.gen(function*() {
-      for (const way of ["tokens", "renew"] as const) {
-        const network = new StubNetwork().authServer(login).resource(server, login)
-        const folder = yield* Signer.folder
-        const waiting = yield* make(network, folder)
-        yield* waiting.renew
-        expect((yield* waiting.signIn.state)._tag).toBe("LoginNeeded")
-        expect(yield* pending(folder)).toHaveLength(1)
-        const other = yield* make(network, folder, machine)
-        yield* other.renew
-        expect((yield* waiting[way])._tag).toBe("Right")
-        expect(yield* waiting.signIn.state).toMatchObject({ _tag: "SignedIn", issuer: login })
-        expect(waiting.signIn.authorization.isRunning()).toBe(false)
-        // No time has passed: not only after it has looked for them.
-        expect(yield* pending(folder)).toEqual([])
-      }
-    }))
-
-  it.scoped("[A4] is over in a process that waits for the one that has begun it as well", () =>
-    Effect.gen(function*() {
+  test.scoped("[A4] is over, and shown by nobody, as soon as its process uses the tokens of another login", function*() {
+    for (const way of ["tokens", "renew"] as const) {
       const network = new StubNetwork().authServer(login).resource(server, login)
       const folder = yield* Signer.folder
-      const first = yield* make(network, folder)
-      yield* first.renew
-      const second = yield* make(network, folder)
-      yield* second.renew
-      const [one, two] = [yield* first.signIn.state, yield* second.signIn.state]
-      expect(one).toEqual(two)
-      expect(one._tag).toBe("LoginNeeded")
-      yield* (yield* make(network, folder, machine)).renew
-      expect((yield* second.tokens)._tag).toBe("Right")
-      expect((yield* second.signIn.state)._tag).toBe("SignedIn")
-      expect(second.signIn.authorization.isRunning()).toBe(false)
-    }))
+      const waiting = yield* make(network, folder)
+      yield* waiting.renew
+      expect((yield* waiting.signIn.state)._tag).toBe("LoginNeeded")
+      expect(yield* pending(folder)).toHaveLength(1)
+      const other = yield* make(network, folder, machine)
+      yield* other.renew
+      expect((yield* waiting[way])._tag).toBe("Right")
+      expect(yield* waiting.signIn.state).toMatchObject({ _tag: "SignedIn", issuer: login })
+      expect(waiting.signIn.authorization.isRunning()).toBe(false)
+      // No time has passed: not only after it has looked for them.
+      expect(yield* pending(folder)).toEqual([])
+    }
+  })
+
+  test.scoped("[A4] is over in a process that waits for the one that has begun it as well", function*() {
+    const network = new StubNetwork().authServer(login).resource(server, login)
+    const folder = yield* Signer.folder
+    const first = yield* make(network, folder)
+    yield* first.renew
+    const second = yield* make(network, folder)
+    yield* second.renew
+    const [one, two] = [yield* first.signIn.state, yield* second.signIn.state]
+    expect(one).toEqual(two)
+    expect(one._tag).toBe("LoginNeeded")
+    yield* (yield* make(network, folder, machine)).renew
+    expect((yield* second.tokens)._tag).toBe("Right")
+    expect((yield* second.signIn.state)._tag).toBe("SignedIn")
+    expect(second.signIn.authorization.isRunning()).toBe(false)
+  })
 })
 
 describe("a login that a person finishes", () => {
-  it.scoped("[A1] is redeemed with its verifier, and shown as done; no query of the address is kept or sent", () =>
-    Effect.gen(function*() {
-      const net = network()
-      const folder = yield* Signer.folder
-      const { renew, signIn, tokens } = yield* make(net, folder, { url: `https://user:pass@mcp.example/mcp?key=1#x` })
-      expect(signIn.server).toBe(server)
-      yield* renew
-      const address = yield* addressOf(signIn)
-      expect((yield* comeBack(address)).text).toContain("Signed in")
-      yield* reaches(signIn, "SignedIn")
-      const [form] = net.forms(`${login}/token`)
-      expect(form).toMatchObject({
-        grant_type: "authorization_code",
-        code: "1",
-        redirect_uri: new URL(address).searchParams.get("redirect_uri"),
-        resource: server
-      })
-      expect(form?.["code_verifier"]).toMatch(/^[\w.~-]{43,128}$/)
-      expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("token-1") } })
-      expect(yield* pending(folder)).toEqual([])
-    }))
+  test.scoped("[A1] is redeemed with its verifier, and shown as done; no query of the address is kept or sent", function*() {
+    const net = network()
+    const folder = yield* Signer.folder
+    const { renew, signIn, tokens } = yield* make(net, folder, { url: `https://user:pass@mcp.example/mcp?key=1#x` })
+    expect(signIn.server).toBe(server)
+    yield* renew
+    const address = yield* addressOf(signIn)
+    expect((yield* comeBack(address)).text).toContain("Signed in")
+    yield* reaches(signIn, "SignedIn")
+    const [form] = net.forms(`${login}/token`)
+    expect(form).toMatchObject({
+      grant_type: "authorization_code",
+      code: "1",
+      redirect_uri: new URL(address).searchParams.get("redirect_uri"),
+      resource: server
+    })
+    expect(form?.["code_verifier"]).toMatch(/^[\w.~-]{43,128}$/)
+    expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("token-1") } })
+    expect(yield* pending(folder)).toEqual([])
+  })
 
-  it.scoped("[A1] a page of another authorization server is not believed, with whatever it says", () =>
-    Effect.gen(function*() {
-      const promised = { authorization_response_iss_parameter_supported: true }
-      const cases = [
-        [{}, { iss: "https://evil.example" }, "(issuer) response parameter value"],
-        [{}, { iss: `${login}/other` }, "(issuer) response parameter value"],
-        [{}, { iss: `${login}/` }, "(issuer) response parameter value"],
-        [promised, {}, "(issuer) missing"],
-        [promised, { error: "access_denied", code: "" }, "(issuer) missing"]
-      ] as const
-      for (const [metadata, answer, said] of cases) {
-        yield* Effect.scoped(Effect.gen(function*() {
-          const net = network().authServer(login, metadata)
-          const { renew, signIn } = yield* make(net, yield* Signer.folder)
-          yield* renew
-          const page = yield* comeBack(yield* addressOf(signIn), { code: "1", ...answer })
-          expect([page.status, page.text.includes(said)]).toEqual([400, true])
-          yield* reaches(signIn, "Refused")
-          expect(net.to(`${login}/token`)).toEqual([])
-        }))
-      }
+  test.scoped("[A1] a page of another authorization server is not believed, with whatever it says", function*() {
+    const promised = { authorization_response_iss_parameter_supported: true }
+    const cases = [
+      [{}, { iss: "https://evil.example" }, "(issuer) response parameter value"],
+      [{}, { iss: `${login}/other` }, "(issuer) response parameter value"],
+      [{}, { iss: `${login}/` }, "(issuer) response parameter value"],
+      [promised, {}, "(issuer) missing"],
+      [promised, { error: "access_denied", code: "" }, "(issuer) missing"]
+    ] as const
+    for (const [metadata, answer, said] of cases) {
       yield* Effect.scoped(Effect.gen(function*() {
-        const { renew, signIn } = yield* make(network().authServer(login, promised), yield* Signer.folder)
-        yield* renew
-        expect((yield* comeBack(yield* addressOf(signIn), { code: "1", iss: login })).status).toBe(200)
-      }))
-      // What comes twice is refused, too: who reads the first of them would not see the other.
-      yield* Effect.scoped(Effect.gen(function*() {
-        const net = network()
+        const net = network().authServer(login, metadata)
         const { renew, signIn } = yield* make(net, yield* Signer.folder)
         yield* renew
-        const { searchParams } = new URL(yield* addressOf(signIn))
-        const state = searchParams.get("state")
-        const back = `${searchParams.get("redirect_uri")}?state=${state}&code=1&iss=${login}&iss=https://evil.example`
-        expect((yield* Effect.promise(() => fetch(back))).status).toBe(400)
+        const page = yield* comeBack(yield* addressOf(signIn), { code: "1", ...answer })
+        expect([page.status, page.text.includes(said)]).toEqual([400, true])
         yield* reaches(signIn, "Refused")
         expect(net.to(`${login}/token`)).toEqual([])
       }))
-    }))
-
-  it.scoped("[A2] a code is redeemed also where the authorization server is away for a moment, and not twice where it refuses", () =>
-    Effect.gen(function*() {
-      for (const [first, asked, tag] of [[503, 3, "SignedIn"], [400, 1, "Refused"]] as const) {
-        yield* Effect.scoped(Effect.gen(function*() {
-          const net = network()
-          let count = 0
-          net.at(`${login}/token`, () =>
-            ++count < 3
-              ? json(first, { error: "invalid_grant" })
-              : json(200, { access_token: "a", token_type: "Bearer" }))
-          const { renew, signIn } = yield* make(net, yield* Signer.folder)
-          yield* renew
-          const page = yield* Effect.fork(comeBack(yield* addressOf(signIn)))
-          const over = yield* Effect.fork(reaches(signIn, tag))
-          while ((yield* Fiber.poll(over))._tag === "None") {
-            yield* TestClock.adjust("500 millis")
-            yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-          }
-          yield* Fiber.join(page)
-          expect(count).toBe(asked)
-        }))
-      }
-    }))
-
-  it.scoped("[A4] one that is refused is asked for again after 10 minutes, or when somebody asks; the message says how", () =>
-    Effect.gen(function*() {
-      const net = network()
-      const folder = yield* Signer.folder
-      const { renew, signIn } = yield* make(net, folder, { account: "work" })
+    }
+    yield* Effect.scoped(Effect.gen(function*() {
+      const { renew, signIn } = yield* make(network().authServer(login, promised), yield* Signer.folder)
       yield* renew
-      const first = yield* addressOf(signIn)
-      expect((yield* comeBack(first, { error: "access_denied", error_description: "no" })).status).toBe(400)
-      yield* reaches(signIn, "Refused")
-      expect(yield* signIn.state).toMatchObject({
-        detail:
-          `the login was not granted: access_denied: no; to be asked again, run mcp-lifeline login ${server} --account work`
-      })
-      expect(yield* pending(folder)).toEqual([])
-      yield* renew
-      expect((yield* signIn.state)._tag).toBe("Refused")
-      // Another account has been refused nothing.
-      const other = yield* make(net, folder)
-      yield* other.renew
-      expect((yield* other.signIn.state)._tag).toBe("LoginNeeded")
-      const asked = yield* Effect.fork(Effect.either(signIn.login))
-      yield* reaches(signIn, "LoginNeeded")
-      const second = yield* addressOf(signIn)
-      expect(second).not.toBe(first)
-      const same = yield* Effect.fork(Effect.either(signIn.login))
-      yield* Effect.yieldNow()
-      yield* comeBack(second)
-      expect([(yield* Fiber.join(asked))._tag, (yield* Fiber.join(same))._tag]).toEqual(["Right", "Right"])
-      expect(net.forms(`${login}/token`)).toHaveLength(1)
+      expect((yield* comeBack(yield* addressOf(signIn), { code: "1", iss: login })).status).toBe(200)
     }))
-
-  it.scoped("[A4] one that was refused is asked for again by its process after ten minutes, and by another one at once", () =>
-    Effect.gen(function*() {
-      const [net, folder] = [network(), yield* Signer.folder]
-      yield* TestClock.setTime(1_000_000)
-      const { renew, signIn } = yield* make(net, folder)
-      for (const one of [{ renew, signIn }, yield* make(net, folder)]) {
-        yield* one.renew
-        yield* comeBack(yield* addressOf(one.signIn), { error: "access_denied" })
-        yield* reaches(one.signIn, "Refused")
-      }
-      for (const [wait, tag] of [[599_999, "Refused"], [1, "LoginNeeded"]] as const) {
-        yield* TestClock.adjust(wait)
-        yield* renew
-        expect([wait, (yield* signIn.state)._tag]).toEqual([wait, tag])
-      }
-    }))
-
-  it.scoped("[A4] one that is done makes up for those that were refused for as much or less, and for no more", () =>
-    Effect.gen(function*() {
-      const [net, folder] = [withoutRefresh(), yield* Signer.folder]
-      const { signIn } = yield* make(net, folder)
-      const asksFor = (scope: string) =>
-        Effect.zipRight(
-          Effect.either(signIn.authorization.renew({ status: 401, challenge: `Bearer scope="${scope}"` }, net.fetch)),
-          Effect.map(signIn.state, ({ _tag }) => _tag)
-        )
-      for (const scope of ["read write", "read"]) {
-        expect(yield* asksFor(scope)).toBe("LoginNeeded")
-        yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
-        yield* reaches(signIn, "Refused")
-      }
-      const other = yield* make(net, folder, { scope: "read" })
-      yield* other.renew
-      yield* comeBack(yield* addressOf(other.signIn))
-      yield* reaches(other.signIn, "SignedIn")
-      yield* passing("1 second", Effect.map(signIn.state, ({ _tag }) => _tag === "SignedIn"))
-      expect([yield* asksFor("read write"), yield* asksFor("read")]).toEqual(["Refused", "LoginNeeded"])
-    }))
-
-  it.scoped("[A4] one that a person asks for is begun, however far an attempt is that meets the last refusal", () =>
-    Effect.gen(function*() {
+    // What comes twice is refused, too: who reads the first of them would not see the other.
+    yield* Effect.scoped(Effect.gen(function*() {
       const net = network()
       const { renew, signIn } = yield* make(net, yield* Signer.folder)
       yield* renew
-      const tick = Effect.promise(() => new Promise((done) => setImmediate(done)))
-      // From no step to more than an attempt takes.
-      for (const steps of Array.from({ length: 40 }, (_, n) => Math.floor(1.25 ** n) - 1)) {
-        yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
-        yield* reaches(signIn, "Refused")
-        const attempt = yield* Effect.fork(renew)
-        while (!signIn.authorization.isRunning()) yield* tick
-        for (let step = 0; step < steps; step++) yield* tick
-        const asked = yield* Effect.fork(Effect.either(signIn.login))
-        const outcome = yield* Effect.raceFirst(Fiber.join(asked), reaches(signIn, "LoginNeeded"))
-        expect(outcome, `after ${steps} steps`).toMatchObject({ _tag: "Some" })
-        yield* Fiber.interrupt(attempt)
-      }
-    }))
-
-  it.scoped("[A4] while nobody is asked again, tokens of another login are looked for once a second, however often one is wanted", () =>
-    Effect.gen(function*() {
-      const folder = yield* Signer.folder
-      const state = StateFolder.make(folder)
-      let looks = 0
-      const collection: typeof state.collection = (name, schema, bounds) => {
-        const one = state.collection(name, schema, bounds)
-        return name !== "grants" ? one : {
-          ...one,
-          entries: Effect.suspend(() => {
-            looks++
-            return one.entries
-          })
-        }
-      }
-      const net = withoutRefresh()
-      const signIn = yield* SignIn.make({ url: server, loginWait: 0 }).pipe(
-        Effect.provideService(StateFolder.StateFolder, { ...state, collection })
-      )
-      const renew = Effect.either(signIn.authorization.renew({ status: 401, challenge: undefined }, net.fetch))
-      const settle = Effect.repeatN(Effect.yieldNow(), 20)
-      const other = yield* make(net, folder)
-      yield* other.tokens
-      for (let times = 0; times < 2; times++) {
-        yield* renew
-        yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
-        yield* reaches(signIn, "Refused")
-        for (let again = 0; again < 5; again++) yield* renew
-        yield* settle
-        looks = 0
-        yield* TestClock.adjust("1 second")
-        yield* settle
-        expect(looks).toBe(1)
-        const asked = yield* Effect.fork(other.signIn.login)
-        yield* reaches(other.signIn, "LoginNeeded")
-        yield* comeBack(yield* addressOf(other.signIn))
-        yield* Fiber.join(asked)
-        yield* TestClock.adjust("1 second")
-        yield* reaches(signIn, "SignedIn")
-      }
-    }))
-
-  it.scoped("[A4] one that nobody finishes is over after 10 minutes, and asked for again; the browser is not opened a second time", () =>
-    Effect.gen(function*() {
-      const { browser, opened } = makeBrowser()
-      const { renew, signIn } = yield* make(withoutRefresh(), yield* Signer.folder, { browser })
-      yield* renew
-      const first = yield* addressOf(signIn)
-      yield* Effect.repeat(Effect.yieldNow(), { until: () => opened.length > 0 })
-      expect(opened).toEqual([first])
-      yield* TestClock.adjust("10 minutes")
+      const { searchParams } = new URL(yield* addressOf(signIn))
+      const state = searchParams.get("state")
+      const back = `${searchParams.get("redirect_uri")}?state=${state}&code=1&iss=${login}&iss=https://evil.example`
+      expect((yield* Effect.promise(() => fetch(back))).status).toBe(400)
       yield* reaches(signIn, "Refused")
-      expect(yield* signIn.state).toMatchObject({ detail: "nobody has finished the login in time" })
-      yield* renew
-      const second = yield* addressOf(signIn)
-      expect([second.startsWith("https"), second === first]).toEqual([true, false])
-      yield* comeBack(second)
-      yield* reaches(signIn, "SignedIn")
-      expect(opened).toEqual([first])
-      yield* renew
-      const third = yield* addressOf(signIn)
-      yield* Effect.repeat(Effect.yieldNow(), { until: () => opened.length > 1 })
-      expect(opened).toEqual([first, third])
+      expect(net.to(`${login}/token`)).toEqual([])
     }))
+  })
 
-  it.scoped("[A1] a client that is not known any more is registered again; one that the user has configured is not asked for again", () =>
-    Effect.gen(function*() {
-      for (const error of ["invalid_client", "unauthorized_client"]) {
-        yield* Effect.scoped(Effect.gen(function*() {
-          for (const client of [undefined, { id: "mine" }]) {
-            yield* Effect.scoped(Effect.gen(function*() {
-              const net = network().at(`${login}/token`, () => json(401, { error }))
-              const folder = yield* Signer.folder
-              const { renew, signIn } = yield* make(net, folder, { client })
-              yield* renew
-              yield* comeBack(yield* addressOf(signIn))
-              yield* reaches(signIn, "Refused")
-              const kept = yield* Effect.flatMap(StateFolder.StateFolder, (state) => Client.registered(state).entries)
-                .pipe(
-                  Effect.provide(StateFolder.layerAt(folder))
-                )
-              expect(kept).toEqual([])
-              yield* renew
-              expect([error, client, (yield* signIn.state)._tag]).toEqual([
-                error,
-                client,
-                client === undefined ? "LoginNeeded" : "Refused"
-              ])
-            }))
-          }
-        }))
-      }
-    }))
-
-  it.scoped("[A1] after three logins whose tokens are refused no more are asked for, for 10 minutes", () =>
-    Effect.gen(function*() {
-      const { renew, signIn } = yield* make(withoutRefresh(), yield* Signer.folder)
-      for (let logins = 1; logins <= 3; logins++) {
-        yield* TestClock.adjust("1 second")
+  test.scoped("[A2] a code is redeemed also where the authorization server is away for a moment, and not twice where it refuses", function*() {
+    for (const [first, asked, tag] of [[503, 3, "SignedIn"], [400, 1, "Refused"]] as const) {
+      yield* Effect.scoped(Effect.gen(function*() {
+        const net = network()
+        let count = 0
+        net.at(`${login}/token`, () =>
+          ++count < 3
+            ? json(first, { error: "invalid_grant" })
+            : json(200, { access_token: "a", token_type: "Bearer" }))
+        const { renew, signIn } = yield* make(net, yield* Signer.folder)
         yield* renew
-        yield* comeBack(yield* addressOf(signIn))
-        yield* reaches(signIn, "SignedIn")
-      }
-      expect(yield* renew).toMatchObject({
-        left: { detail: expect.stringContaining("no further login is begun for 10 minutes") }
-      })
-      expect((yield* signIn.state)._tag).toBe("Refused")
-      yield* TestClock.adjust("597 seconds")
-      expect((yield* renew)._tag).toBe("Left")
-      expect((yield* signIn.state)._tag).toBe("Refused")
-      yield* TestClock.adjust("1 second")
-      yield* renew
-      expect((yield* signIn.state)._tag).toBe("LoginNeeded")
-    }))
+        const page = yield* Effect.fork(comeBack(yield* addressOf(signIn)))
+        const over = yield* Effect.fork(reaches(signIn, tag))
+        while ((yield* Fiber.poll(over))._tag === "None") {
+          yield* TestClock.adjust("500 millis")
+          yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+        }
+        yield* Fiber.join(page)
+        expect(count).toBe(asked)
+      }))
+    }
+  })
 
-  it.scoped("[A3] whoever waits for it is told once for each login, and not for tokens that are there", () =>
-    Effect.gen(function*() {
-      let told = 0
-      const { renew, signIn, tokens } = yield* make(network(), yield* Signer.folder)
-      yield* SignIn.whenDone(signIn, Effect.sync(() => void told++))
+  test.scoped("[A4] one that is refused is asked for again after 10 minutes, or when somebody asks; the message says how", function*() {
+    const net = network()
+    const folder = yield* Signer.folder
+    const { renew, signIn } = yield* make(net, folder, { account: "work" })
+    yield* renew
+    const first = yield* addressOf(signIn)
+    expect((yield* comeBack(first, { error: "access_denied", error_description: "no" })).status).toBe(400)
+    yield* reaches(signIn, "Refused")
+    expect(yield* signIn.state).toMatchObject({
+      detail:
+        `the login was not granted: access_denied: no; to be asked again, run mcp-lifeline login ${server} --account work`
+    })
+    expect(yield* pending(folder)).toEqual([])
+    yield* renew
+    expect((yield* signIn.state)._tag).toBe("Refused")
+    // Another account has been refused nothing.
+    const other = yield* make(net, folder)
+    yield* other.renew
+    expect((yield* other.signIn.state)._tag).toBe("LoginNeeded")
+    const asked = yield* Effect.fork(Effect.either(signIn.login))
+    yield* reaches(signIn, "LoginNeeded")
+    const second = yield* addressOf(signIn)
+    expect(second).not.toBe(first)
+    const same = yield* Effect.fork(Effect.either(signIn.login))
+    yield* Effect.yieldNow()
+    yield* comeBack(second)
+    expect([(yield* Fiber.join(asked))._tag, (yield* Fiber.join(same))._tag]).toEqual(["Right", "Right"])
+    expect(net.forms(`${login}/token`)).toHaveLength(1)
+  })
+
+  test.scoped("[A4] one that was refused is asked for again by its process after ten minutes, and by another one at once", function*() {
+    const [net, folder] = [network(), yield* Signer.folder]
+    yield* TestClock.setTime(1_000_000)
+    const { renew, signIn } = yield* make(net, folder)
+    for (const one of [{ renew, signIn }, yield* make(net, folder)]) {
+      yield* one.renew
+      yield* comeBack(yield* addressOf(one.signIn), { error: "access_denied" })
+      yield* reaches(one.signIn, "Refused")
+    }
+    for (const [wait, tag] of [[599_999, "Refused"], [1, "LoginNeeded"]] as const) {
+      yield* TestClock.adjust(wait)
+      yield* renew
+      expect([wait, (yield* signIn.state)._tag]).toEqual([wait, tag])
+    }
+  })
+
+  test.scoped("[A4] one that is done makes up for those that were refused for as much or less, and for no more", function*() {
+    const [net, folder] = [withoutRefresh(), yield* Signer.folder]
+    const { signIn } = yield* make(net, folder)
+    const asksFor = (scope: string) =>
+      Effect.zipRight(
+        Effect.either(signIn.authorization.renew({ status: 401, challenge: `Bearer scope="${scope}"` }, net.fetch)),
+        Effect.map(signIn.state, ({ _tag }) => _tag)
+      )
+    for (const scope of ["read write", "read"]) {
+      expect(yield* asksFor(scope)).toBe("LoginNeeded")
+      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
+      yield* reaches(signIn, "Refused")
+    }
+    const other = yield* make(net, folder, { scope: "read" })
+    yield* other.renew
+    yield* comeBack(yield* addressOf(other.signIn))
+    yield* reaches(other.signIn, "SignedIn")
+    yield* passing("1 second", Effect.map(signIn.state, ({ _tag }) => _tag === "SignedIn"))
+    expect([yield* asksFor("read write"), yield* asksFor("read")]).toEqual(["Refused", "LoginNeeded"])
+  })
+
+  test.scoped("[A4] one that a person asks for is begun, however far an attempt is that meets the last refusal", function*() {
+    const net = network()
+    const { renew, signIn } = yield* make(net, yield* Signer.folder)
+    yield* renew
+    const tick = Effect.promise(() => new Promise((done) => setImmediate(done)))
+    // From no step to more than an attempt takes.
+    for (const steps of Array.from({ length: 40 }, (_, n) => Math.floor(1.25 ** n) - 1)) {
+      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
+      yield* reaches(signIn, "Refused")
+      const attempt = yield* Effect.fork(renew)
+      while (!signIn.authorization.isRunning()) yield* tick
+      for (let step = 0; step < steps; step++) yield* tick
+      const asked = yield* Effect.fork(Effect.either(signIn.login))
+      const outcome = yield* Effect.raceFirst(Fiber.join(asked), reaches(signIn, "LoginNeeded"))
+      expect(outcome, `after ${steps} steps`).toMatchObject({ _tag: "Some" })
+      yield* Fiber.interrupt(attempt)
+    }
+  })
+
+  test.scoped("[A4] while nobody is asked again, tokens of another login are looked for once a second, however often one is wanted", function*() {
+    const folder = yield* Signer.folder
+    const state = StateFolder.make(folder)
+    let looks = 0
+    const collection: typeof state.collection = (name, schema, bounds) => {
+      const one = state.collection(name, schema, bounds)
+      return name !== "grants" ? one : {
+        ...one,
+        entries: Effect.suspend(() => {
+          looks++
+          return one.entries
+        })
+      }
+    }
+    const net = withoutRefresh()
+    const signIn = yield* SignIn.make({ url: server, loginWait: 0 }).pipe(
+      Effect.provideService(StateFolder.StateFolder, { ...state, collection })
+    )
+    const renew = Effect.either(signIn.authorization.renew({ status: 401, challenge: undefined }, net.fetch))
+    const settle = Effect.repeatN(Effect.yieldNow(), 20)
+    const other = yield* make(net, folder)
+    yield* other.tokens
+    for (let times = 0; times < 2; times++) {
+      yield* renew
+      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
+      yield* reaches(signIn, "Refused")
+      for (let again = 0; again < 5; again++) yield* renew
+      yield* settle
+      looks = 0
+      yield* TestClock.adjust("1 second")
+      yield* settle
+      expect(looks).toBe(1)
+      const asked = yield* Effect.fork(other.signIn.login)
+      yield* reaches(other.signIn, "LoginNeeded")
+      yield* comeBack(yield* addressOf(other.signIn))
+      yield* Fiber.join(asked)
+      yield* TestClock.adjust("1 second")
+      yield* reaches(signIn, "SignedIn")
+    }
+  })
+
+  test.scoped("[A4] one that nobody finishes is over after 10 minutes, and asked for again; the browser is not opened a second time", function*() {
+    const { browser, opened } = makeBrowser()
+    const { renew, signIn } = yield* make(withoutRefresh(), yield* Signer.folder, { browser })
+    yield* renew
+    const first = yield* addressOf(signIn)
+    yield* Effect.repeat(Effect.yieldNow(), { until: () => opened.length > 0 })
+    expect(opened).toEqual([first])
+    yield* TestClock.adjust("10 minutes")
+    yield* reaches(signIn, "Refused")
+    expect(yield* signIn.state).toMatchObject({ detail: "nobody has finished the login in time" })
+    yield* renew
+    const second = yield* addressOf(signIn)
+    expect([second.startsWith("https"), second === first]).toEqual([true, false])
+    yield* comeBack(second)
+    yield* reaches(signIn, "SignedIn")
+    expect(opened).toEqual([first])
+    yield* renew
+    const third = yield* addressOf(signIn)
+    yield* Effect.repeat(Effect.yieldNow(), { until: () => opened.length > 1 })
+    expect(opened).toEqual([first, third])
+  })
+
+  test.scoped("[A1] a client that is not known any more is registered again; one that the user has configured is not asked for again", function*() {
+    for (const error of ["invalid_client", "unauthorized_client"]) {
+      yield* Effect.scoped(Effect.gen(function*() {
+        for (const client of [undefined, { id: "mine" }]) {
+          yield* Effect.scoped(Effect.gen(function*() {
+            const net = network().at(`${login}/token`, () => json(401, { error }))
+            const folder = yield* Signer.folder
+            const { renew, signIn } = yield* make(net, folder, { client })
+            yield* renew
+            yield* comeBack(yield* addressOf(signIn))
+            yield* reaches(signIn, "Refused")
+            const kept = yield* Effect.flatMap(StateFolder.StateFolder, (state) => Client.registered(state).entries)
+              .pipe(
+                Effect.provide(StateFolder.layerAt(folder))
+              )
+            expect(kept).toEqual([])
+            yield* renew
+            expect([error, client, (yield* signIn.state)._tag]).toEqual([
+              error,
+              client,
+              client === undefined ? "LoginNeeded" : "Refused"
+            ])
+          }))
+        }
+      }))
+    }
+  })
+
+  test.scoped("[A1] after three logins whose tokens are refused no more are asked for, for 10 minutes", function*() {
+    const { renew, signIn } = yield* make(withoutRefresh(), yield* Signer.folder)
+    for (let logins = 1; logins <= 3; logins++) {
+      yield* TestClock.adjust("1 second")
       yield* renew
       yield* comeBack(yield* addressOf(signIn))
       yield* reaches(signIn, "SignedIn")
-      yield* Effect.repeat(Effect.yieldNow(), { until: () => told > 0 })
-      yield* TestClock.adjust("59 minutes")
-      yield* tokens
-      for (let times = 0; times < 20; times++) yield* Effect.yieldNow()
-      expect(told).toBe(1)
-    }))
+    }
+    expect(yield* renew).toMatchObject({
+      left: { detail: expect.stringContaining("no further login is begun for 10 minutes") }
+    })
+    expect((yield* signIn.state)._tag).toBe("Refused")
+    yield* TestClock.adjust("597 seconds")
+    expect((yield* renew)._tag).toBe("Left")
+    expect((yield* signIn.state)._tag).toBe("Refused")
+    yield* TestClock.adjust("1 second")
+    yield* renew
+    expect((yield* signIn.state)._tag).toBe("LoginNeeded")
+  })
+
+  test.scoped("[A3] whoever waits for it is told once for each login, and not for tokens that are there", function*() {
+    let told = 0
+    const { renew, signIn, tokens } = yield* make(network(), yield* Signer.folder)
+    yield* SignIn.whenDone(signIn, Effect.sync(() => void told++))
+    yield* renew
+    yield* comeBack(yield* addressOf(signIn))
+    yield* reaches(signIn, "SignedIn")
+    yield* Effect.repeat(Effect.yieldNow(), { until: () => told > 0 })
+    yield* TestClock.adjust("59 minutes")
+    yield* tokens
+    for (let times = 0; times < 20; times++) yield* Effect.yieldNow()
+    expect(told).toBe(1)
+  })
 })
 
 describe("a login that another process has begun", () => {
@@ -444,163 +430,153 @@ describe("a login that another process has begun", () => {
       return page.status === 200
     }))
 
-  it.scoped("[A4] goes on at the same address, if it is for the same", () =>
-    Effect.gen(function*() {
-      const begun = { scope: "a b", client: { id: "one" } }
-      for (const options of [{ scope: "a" }, begun]) {
-        const [net, folder] = [network(), yield* Signer.folder]
-        const first = yield* left(net, folder, begun)
-        expect(first).toContain("client_id=one")
-        yield* TestClock.adjust("595 seconds")
-        expect(yield* goesOn(net, folder, first, options)).toBe(true)
-        expect(net.forms(`${login}/token`)).toHaveLength(1)
-      }
-    }))
-
-  it.scoped("[A4] is begun anew where something else is asked for, or too little time is left to finish it", () =>
-    Effect.gen(function*() {
-      const begun = { scope: "a b", client: { id: "one" } }
-      const moved = new StubNetwork().authServer("https://other.example").resource(server, "https://other.example")
-      const cases = [
-        [{ ...begun, scope: "c" }, network(), "scope=c"],
-        [{ ...begun, client: { id: "two" } }, network(), "client_id=two"],
-        [begun, moved, "https://other.example/authorize"]
-      ] as const
-      for (const [options, net, part] of cases) {
-        const folder = yield* Signer.folder
-        expect(yield* anew(net, folder, yield* left(network(), folder, begun), options)).toContain(part)
-      }
-      const folder = yield* Signer.folder
-      const first = yield* left(network(), folder)
-      yield* TestClock.adjust("595001 millis")
-      expect(yield* anew(network(), folder, first)).toContain(`${login}/authorize`)
-    }))
-
-  it.scoped("[A1 A4] is begun anew where the server does not know its client any more", () =>
-    Effect.gen(function*() {
-      const [net, folder, elsewhere] = [network(), yield* Signer.folder, yield* Signer.folder]
-      const { renew, signIn } = yield* make(net, folder)
-      yield* renew
-      yield* comeBack(yield* addressOf(signIn))
-      yield* reaches(signIn, "SignedIn")
-      const first = yield* left(network(), elsewhere)
-      const [begun] = yield* pending(elsewhere)
-      yield* Effect.flatMap(StateFolder.StateFolder, (state) => PendingLogin.pendingLogins(state).set(...begun!)).pipe(
-        Effect.provide(StateFolder.layerAt(folder))
-      )
-      net.at(`${login}/token`, () => json(401, { error: "invalid_client" }))
-      yield* Effect.fork(renew)
-      const isAnew = Effect.map(signIn.state, (state) => state._tag === "LoginNeeded" && state.address !== first)
-      yield* passing("1 second", isAnew)
-      expect(yield* isAnew).toBe(true)
-    }))
-
-  it.scoped("[A4] is opened in a browser once, also by two at the same moment", () =>
-    Effect.gen(function*() {
+  test.scoped("[A4] goes on at the same address, if it is for the same", function*() {
+    const begun = { scope: "a b", client: { id: "one" } }
+    for (const options of [{ scope: "a" }, begun]) {
       const [net, folder] = [network(), yield* Signer.folder]
-      const browsers = [makeBrowser(), makeBrowser(), makeBrowser()]
-      yield* (yield* make(net, folder)).renew
-      const processes = yield* Effect.forEach(browsers, ({ browser }) => make(net, folder, { browser }))
-      yield* Effect.fork(Effect.all(processes.map(({ renew }) => renew), { concurrency: "unbounded" }))
-      const opened = () => browsers.flatMap(({ opened }) => opened)
-      yield* passing("50 millis", Effect.sync(() => opened().length > 0))
-      let more = 0
-      yield* passing("50 millis", Effect.sync(() => ++more > 50))
-      expect(opened()).toHaveLength(1)
-    }))
+      const first = yield* left(net, folder, begun)
+      expect(first).toContain("client_id=one")
+      yield* TestClock.adjust("595 seconds")
+      expect(yield* goesOn(net, folder, first, options)).toBe(true)
+      expect(net.forms(`${login}/token`)).toHaveLength(1)
+    }
+  })
 
-  it.scoped("[A3] frees its port with its process", () =>
-    Effect.gen(function*() {
-      const address = yield* left(network(), yield* Signer.folder)
-      const redirect = new URL(address).searchParams.get("redirect_uri") ?? ""
-      expect(yield* Effect.promise(() => fetch(redirect).then(() => "answered", () => "closed"))).toBe("closed")
-    }))
+  test.scoped("[A4] is begun anew where something else is asked for, or too little time is left to finish it", function*() {
+    const begun = { scope: "a b", client: { id: "one" } }
+    const moved = new StubNetwork().authServer("https://other.example").resource(server, "https://other.example")
+    const cases = [
+      [{ ...begun, scope: "c" }, network(), "scope=c"],
+      [{ ...begun, client: { id: "two" } }, network(), "client_id=two"],
+      [begun, moved, "https://other.example/authorize"]
+    ] as const
+    for (const [options, net, part] of cases) {
+      const folder = yield* Signer.folder
+      expect(yield* anew(net, folder, yield* left(network(), folder, begun), options)).toContain(part)
+    }
+    const folder = yield* Signer.folder
+    const first = yield* left(network(), folder)
+    yield* TestClock.adjust("595001 millis")
+    expect(yield* anew(network(), folder, first)).toContain(`${login}/authorize`)
+  })
+
+  test.scoped("[A1 A4] is begun anew where the server does not know its client any more", function*() {
+    const [net, folder, elsewhere] = [network(), yield* Signer.folder, yield* Signer.folder]
+    const { renew, signIn } = yield* make(net, folder)
+    yield* renew
+    yield* comeBack(yield* addressOf(signIn))
+    yield* reaches(signIn, "SignedIn")
+    const first = yield* left(network(), elsewhere)
+    const [begun] = yield* pending(elsewhere)
+    yield* Effect.flatMap(StateFolder.StateFolder, (state) => PendingLogin.pendingLogins(state).set(...begun!)).pipe(
+      Effect.provide(StateFolder.layerAt(folder))
+    )
+    net.at(`${login}/token`, () => json(401, { error: "invalid_client" }))
+    yield* Effect.fork(renew)
+    const isAnew = Effect.map(signIn.state, (state) => state._tag === "LoginNeeded" && state.address !== first)
+    yield* passing("1 second", isAnew)
+    expect(yield* isAnew).toBe(true)
+  })
+
+  test.scoped("[A4] is opened in a browser once, also by two at the same moment", function*() {
+    const [net, folder] = [network(), yield* Signer.folder]
+    const browsers = [makeBrowser(), makeBrowser(), makeBrowser()]
+    yield* (yield* make(net, folder)).renew
+    const processes = yield* Effect.forEach(browsers, ({ browser }) => make(net, folder, { browser }))
+    yield* Effect.fork(Effect.all(processes.map(({ renew }) => renew), { concurrency: "unbounded" }))
+    const opened = () => browsers.flatMap(({ opened }) => opened)
+    yield* passing("50 millis", Effect.sync(() => opened().length > 0))
+    let more = 0
+    yield* passing("50 millis", Effect.sync(() => ++more > 50))
+    expect(opened()).toHaveLength(1)
+  })
+
+  test.scoped("[A3] frees its port with its process", function*() {
+    const address = yield* left(network(), yield* Signer.folder)
+    const redirect = new URL(address).searchParams.get("redirect_uri") ?? ""
+    expect(yield* Effect.promise(() => fetch(redirect).then(() => "answered", () => "closed"))).toBe("closed")
+  })
 })
 
 describe("requests while a login waits", () => {
-  it.scoped("[A3] ask nobody anything, and fail with its address", () =>
-    Effect.gen(function*() {
-      const net = network()
-      const { renew, signIn } = yield* make(net, yield* Signer.folder)
+  test.scoped("[A3] ask nobody anything, and fail with its address", function*() {
+    const net = network()
+    const { renew, signIn } = yield* make(net, yield* Signer.folder)
+    yield* renew
+    const asked = net.asked.length
+    expect(yield* renew).toMatchObject({
+      left: { _tag: "LoginFailure", status: 401, address: yield* addressOf(signIn) }
+    })
+    expect(net.asked).toHaveLength(asked)
+  })
+
+  test.scoped("[A3] fail after a while where another process has not said where to go; what it said before does not count", function*() {
+    const [net, folder] = [network(), yield* Signer.folder]
+    yield* Effect.gen(function*() {
+      const state = yield* StateFolder.StateFolder
+      yield* state.lock(`login-${StateFolder.key(server, "default")}`)
+      yield* PendingLogin.pendingLogins(state).set(StateFolder.key(server, "default"), waiting(-1))
+    }).pipe(Effect.provide(StateFolder.layerAt(folder)))
+    const { renew } = yield* make(net, folder)
+    const failed = yield* Effect.fork(renew)
+    yield* passing("5 seconds", Effect.map(Fiber.poll(failed), Option.isSome))
+    expect(yield* Fiber.join(failed)).toMatchObject({
+      left: { _tag: "LoginFailure", address: undefined, detail: expect.stringContaining("is not known yet") }
+    })
+  })
+
+  test.scoped("[A3] a backend that is connected goes on; another one connects when the login is done", function*() {
+    for (const isConnected of [true, false]) {
+      let reconnects = 0
+      const { renew, signIn } = yield* make(network(), yield* Signer.folder)
+      const backend = { isConnected: Effect.succeed(isConnected), reconnect: Effect.sync(() => void reconnects++) }
+      yield* SignIn.reconnectWhenDone(signIn, backend as unknown as Backend.Backend)
       yield* renew
-      const asked = net.asked.length
-      expect(yield* renew).toMatchObject({
-        left: { _tag: "LoginFailure", status: 401, address: yield* addressOf(signIn) }
-      })
-      expect(net.asked).toHaveLength(asked)
-    }))
-
-  it.scoped("[A3] fail after a while where another process has not said where to go; what it said before does not count", () =>
-    Effect.gen(function*() {
-      const [net, folder] = [network(), yield* Signer.folder]
-      yield* Effect.gen(function*() {
-        const state = yield* StateFolder.StateFolder
-        yield* state.lock(`login-${StateFolder.key(server, "default")}`)
-        yield* PendingLogin.pendingLogins(state).set(StateFolder.key(server, "default"), waiting(-1))
-      }).pipe(Effect.provide(StateFolder.layerAt(folder)))
-      const { renew } = yield* make(net, folder)
-      const failed = yield* Effect.fork(renew)
-      yield* passing("5 seconds", Effect.map(Fiber.poll(failed), Option.isSome))
-      expect(yield* Fiber.join(failed)).toMatchObject({
-        left: { _tag: "LoginFailure", address: undefined, detail: expect.stringContaining("is not known yet") }
-      })
-    }))
-
-  it.scoped("[A3] a backend that is connected goes on; another one connects when the login is done", () =>
-    Effect.gen(function*() {
-      for (const isConnected of [true, false]) {
-        let reconnects = 0
-        const { renew, signIn } = yield* make(network(), yield* Signer.folder)
-        const backend = { isConnected: Effect.succeed(isConnected), reconnect: Effect.sync(() => void reconnects++) }
-        yield* SignIn.reconnectWhenDone(signIn, backend as unknown as Backend.Backend)
-        yield* renew
-        yield* comeBack(yield* addressOf(signIn))
-        yield* reaches(signIn, "SignedIn")
-        for (let times = 0; times < 20; times++) yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-        expect(reconnects).toBe(isConnected ? 0 : 1)
-      }
-    }))
+      yield* comeBack(yield* addressOf(signIn))
+      yield* reaches(signIn, "SignedIn")
+      for (let times = 0; times < 20; times++) yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+      expect(reconnects).toBe(isConnected ? 0 : 1)
+    }
+  })
 })
 
 describe("a process that ends", () => {
-  it.scopedLive("[A2] keeps tokens that are on their way", () =>
-    Effect.gen(function*() {
-      const [asked, answer] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-      const net = network().at(`${login}/token`, async () => {
-        await Effect.runPromise(Deferred.succeed(asked, undefined))
-        await Effect.runPromise(Deferred.await(answer))
-        return json(200, { access_token: "late", token_type: "Bearer" })
-      })
-      const folder = yield* Signer.folder
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { renew } = yield* make(net, folder, machine)
-        const caller = yield* Effect.fork(renew)
-        yield* Deferred.await(asked)
-        // Who wanted them goes away, and then all.
-        yield* Fiber.interruptFork(caller)
-        yield* Deferred.succeed(answer, undefined)
-      }))
-      const { tokens } = yield* make(net, folder)
-      expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("late") } })
+  test.scopedLive("[A2] keeps tokens that are on their way", function*() {
+    const [asked, answer] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const net = network().at(`${login}/token`, async () => {
+      await Effect.runPromise(Deferred.succeed(asked, undefined))
+      await Effect.runPromise(Deferred.await(answer))
+      return json(200, { access_token: "late", token_type: "Bearer" })
+    })
+    const folder = yield* Signer.folder
+    yield* Effect.scoped(Effect.gen(function*() {
+      const { renew } = yield* make(net, folder, machine)
+      const caller = yield* Effect.fork(renew)
+      yield* Deferred.await(asked)
+      // Who wanted them goes away, and then all.
+      yield* Fiber.interruptFork(caller)
+      yield* Deferred.succeed(answer, undefined)
     }))
+    const { tokens } = yield* make(net, folder)
+    expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("late") } })
+  })
 
-  it.scopedLive("[A2] keeps the tokens of a code that has come back: it could not be redeemed again", () =>
-    Effect.gen(function*() {
-      const asked = yield* Deferred.make<void>()
-      const net = network().at(`${login}/token`, async () => {
-        await Effect.runPromise(Deferred.succeed(asked, undefined))
-        // Until the end has begun.
-        await new Promise((done) => setTimeout(done, 100))
-        return json(200, { access_token: "late", token_type: "Bearer" })
-      })
-      const folder = yield* Signer.folder
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { renew, signIn } = yield* make(net, folder)
-        yield* renew
-        yield* Effect.forkDaemon(Effect.exit(comeBack(yield* addressOf(signIn))))
-        yield* Deferred.await(asked)
-      }))
-      const { tokens } = yield* make(net, folder)
-      expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("late") } })
+  test.scopedLive("[A2] keeps the tokens of a code that has come back: it could not be redeemed again", function*() {
+    const asked = yield* Deferred.make<void>()
+    const net = network().at(`${login}/token`, async () => {
+      await Effect.runPromise(Deferred.succeed(asked, undefined))
+      // Until the end has begun.
+      await new Promise((done) => setTimeout(done, 100))
+      return json(200, { access_token: "late", token_type: "Bearer" })
+    })
+    const folder = yield* Signer.folder
+    yield* Effect.scoped(Effect.gen(function*() {
+      const { renew, signIn } = yield* make(net, folder)
+      yield* renew
+      yield* Effect.forkDaemon(Effect.exit(comeBack(yield* addressOf(signIn))))
+      yield* Deferred.await(asked)
     }))
+    const { tokens } = yield* make(net, folder)
+    expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("late") } })
+  })
 })

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
 import { chmodSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { isAddress, isSameIssuer, isSecure } from "../src/addresses.js"
 import { ask, endpoint, property, refusal } from "../src/ask.js"
 import * as Browser from "../src/Browser.js"
@@ -77,18 +77,17 @@ describe("which addresses may get secrets", () => {
     ])
   })
 
-  it.effect("[A1] an endpoint that cannot be used is named without its query", () =>
-    Effect.gen(function*() {
-      const detail = (value: unknown) =>
-        Effect.map(Effect.flip(endpoint(value, "token endpoint")), (error) => error.detail)
-      for (const value of [undefined, 1, "", "no address"]) {
-        expect(yield* detail(value)).toBe("the authorization server names no valid token endpoint")
-      }
-      expect(yield* detail("http://a.example/token?key=secret")).toBe(
-        "the authorization server names a token endpoint that is not https, to which nothing is sent: http://a.example/token"
-      )
-      expect((yield* endpoint("https://a.example/t", "x")).href).toBe("https://a.example/t")
-    }))
+  test.effect("[A1] an endpoint that cannot be used is named without its query", function*() {
+    const detail = (value: unknown) =>
+      Effect.map(Effect.flip(endpoint(value, "token endpoint")), (error) => error.detail)
+    for (const value of [undefined, 1, "", "no address"]) {
+      expect(yield* detail(value)).toBe("the authorization server names no valid token endpoint")
+    }
+    expect(yield* detail("http://a.example/token?key=secret")).toBe(
+      "the authorization server names a token endpoint that is not https, to which nothing is sent: http://a.example/token"
+    )
+    expect((yield* endpoint("https://a.example/t", "x")).href).toBe("https://a.example/t")
+  })
 
   it("[A1] an issuer is the same with and without one slash", () => {
     const same = [["https://a", "https://a"], ["https://a/", "https://a"], ["https://a/b", "https://a/b/"]] as const
@@ -101,25 +100,24 @@ describe("requests for a sign-in", () => {
   const answer = (response: () => Response | Promise<Response>) =>
     ask(async () => response(), new URL("https://a.example/x?secret=1"), {})
 
-  it.effect("[A2] what passes by itself is told from what does not", () =>
-    Effect.gen(function*() {
-      for (const status of [408, 425, 429, 500, 502, 599]) {
-        expect(yield* Effect.flip(answer(() => json(status, {})))).toMatchObject({
-          _tag: "Later",
-          detail: `https://a.example/x is not ready: HTTP ${status}`
-        })
-      }
-      for (const status of [200, 201, 400, 401, 403, 404, 407, 409, 424, 426, 428, 430, 499]) {
-        expect(yield* answer(() => json(status, { a: 1 }))).toEqual({ status, ok: status < 300, json: { a: 1 } })
-      }
-      expect(yield* answer(() => new Response("<p>"))).toEqual({ status: 200, ok: true, json: undefined })
-      expect(
-        yield* Effect.flip(
-          answer(() => Promise.reject(new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") })))
-        )
+  test.effect("[A2] what passes by itself is told from what does not", function*() {
+    for (const status of [408, 425, 429, 500, 502, 599]) {
+      expect(yield* Effect.flip(answer(() => json(status, {})))).toMatchObject({
+        _tag: "Later",
+        detail: `https://a.example/x is not ready: HTTP ${status}`
+      })
+    }
+    for (const status of [200, 201, 400, 401, 403, 404, 407, 409, 424, 426, 428, 430, 499]) {
+      expect(yield* answer(() => json(status, { a: 1 }))).toEqual({ status, ok: status < 300, json: { a: 1 } })
+    }
+    expect(yield* answer(() => new Response("<p>"))).toEqual({ status: 200, ok: true, json: undefined })
+    expect(
+      yield* Effect.flip(
+        answer(() => Promise.reject(new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") })))
       )
-        .toMatchObject({ _tag: "Later", detail: "https://a.example/x cannot be reached: ECONNREFUSED" })
-    }))
+    )
+      .toMatchObject({ _tag: "Later", detail: "https://a.example/x cannot be reached: ECONNREFUSED" })
+  })
 
   it.live("[A3] a request that nobody waits for any more is given up, and each has a limit", () =>
     Effect.gen(function*() {
@@ -181,106 +179,101 @@ describe("where to log in", () => {
     Effect.either(Discovery.discover(network.fetch, url, { ...Challenge.none, ...challenge }, known))
   const wellKnown = "https://mcp.example/.well-known/oauth-protected-resource"
 
-  it.effect("[A1] metadata are looked for where the refusal says, then at the server's path, then at its origin, once each", () =>
-    Effect.gen(function*() {
-      const network = new StubNetwork()
-      yield* discover(network, { metadata: new URL("https://mcp.example/named") })
-      const asked = () => network.asked.map(({ url }) => url)
-      expect(asked().slice(0, 3)).toEqual(["https://mcp.example/named", `${wellKnown}/mcp`, wellKnown])
-      network.asked.length = 0
-      yield* discover(network, { metadata: new URL(`${wellKnown}/mcp`) })
-      expect(asked().filter((url) => url.startsWith(wellKnown))).toEqual([`${wellKnown}/mcp`, wellKnown])
-      network.asked.length = 0
-      yield* discover(network, {}, undefined, new URL("https://mcp.example/"))
-      expect(asked().filter((url) => url.startsWith(wellKnown))).toEqual([wellKnown])
-      expect(
-        network.asked.every(({ headers, method }) => method === "GET" && headers.get("accept") === "application/json")
-      ).toBe(true)
-    }))
+  test.effect("[A1] metadata are looked for where the refusal says, then at the server's path, then at its origin, once each", function*() {
+    const network = new StubNetwork()
+    yield* discover(network, { metadata: new URL("https://mcp.example/named") })
+    const asked = () => network.asked.map(({ url }) => url)
+    expect(asked().slice(0, 3)).toEqual(["https://mcp.example/named", `${wellKnown}/mcp`, wellKnown])
+    network.asked.length = 0
+    yield* discover(network, { metadata: new URL(`${wellKnown}/mcp`) })
+    expect(asked().filter((url) => url.startsWith(wellKnown))).toEqual([`${wellKnown}/mcp`, wellKnown])
+    network.asked.length = 0
+    yield* discover(network, {}, undefined, new URL("https://mcp.example/"))
+    expect(asked().filter((url) => url.startsWith(wellKnown))).toEqual([wellKnown])
+    expect(
+      network.asked.every(({ headers, method }) => method === "GET" && headers.get("accept") === "application/json")
+    ).toBe(true)
+  })
 
-  it.effect("[A1] metadata by plain http, or that are no metadata, start no login", () =>
-    Effect.gen(function*() {
-      const plain = yield* discover(new StubNetwork(), { metadata: new URL("http://mcp.example/named") })
-      expect(plain).toMatchObject({ left: { _tag: "Refused", detail: expect.stringContaining("that is not https") } })
-      for (const broken of [{ authorization_servers: "x" }, { scopes_supported: [1] }, { resource: 1 }]) {
-        const network = new StubNetwork().authServer(login).resource(server.href, login, broken)
-        expect(yield* discover(network)).toMatchObject({
-          left: { _tag: "Refused", detail: expect.stringContaining("is not valid") }
-        })
-      }
-      for (const issuer of ["http://login.example", "no address"]) {
-        const network = new StubNetwork().resource(server.href, issuer)
-        expect(yield* discover(network)).toMatchObject({
-          left: { _tag: "Refused", detail: expect.stringContaining("issuer") }
-        })
-      }
-      const none = new StubNetwork().resource(server.href, login)
-      expect(yield* discover(none)).toMatchObject({
-        left: { _tag: "Refused", detail: expect.stringContaining("has no metadata") }
-      })
-      const other = new StubNetwork().authServer(login, { issuer: "https://evil.example" }).resource(server.href, login)
-      expect(yield* discover(other)).toMatchObject({
-        left: { _tag: "Refused", detail: expect.stringContaining("calls itself https://evil.example") }
-      })
-      const invalid = new StubNetwork().authServer(login, { token_endpoint: undefined }).resource(server.href, login)
-      expect(yield* discover(invalid)).toMatchObject({
+  test.effect("[A1] metadata by plain http, or that are no metadata, start no login", function*() {
+    const plain = yield* discover(new StubNetwork(), { metadata: new URL("http://mcp.example/named") })
+    expect(plain).toMatchObject({ left: { _tag: "Refused", detail: expect.stringContaining("that is not https") } })
+    for (const broken of [{ authorization_servers: "x" }, { scopes_supported: [1] }, { resource: 1 }]) {
+      const network = new StubNetwork().authServer(login).resource(server.href, login, broken)
+      expect(yield* discover(network)).toMatchObject({
         left: { _tag: "Refused", detail: expect.stringContaining("is not valid") }
       })
-    }))
-
-  it.effect("[A2] what is out of reach for a while is no reason to believe that there is none", () =>
-    Effect.gen(function*() {
-      const resource = new StubNetwork().at(`${wellKnown}/mcp`, () => json(503, {}))
-      expect(yield* discover(resource)).toMatchObject({ left: { _tag: "Later" } })
-      const issuer = new StubNetwork().resource(server.href, login)
-        .at(`${login}/.well-known/oauth-authorization-server`, () => Promise.reject(new Error("away")))
-      expect(yield* discover(issuer)).toMatchObject({ left: { _tag: "Later" } })
-      const one = new StubNetwork().authServer(login).resource(server.href, login)
-      const named = yield* discover(one.at("https://mcp.example/named", () => json(503, {})), {
-        metadata: new URL("https://mcp.example/named")
+    }
+    for (const issuer of ["http://login.example", "no address"]) {
+      const network = new StubNetwork().resource(server.href, issuer)
+      expect(yield* discover(network)).toMatchObject({
+        left: { _tag: "Refused", detail: expect.stringContaining("issuer") }
       })
-      expect(named).toMatchObject({ right: { issuer: login, isGuessed: false } })
-    }))
+    }
+    const none = new StubNetwork().resource(server.href, login)
+    expect(yield* discover(none)).toMatchObject({
+      left: { _tag: "Refused", detail: expect.stringContaining("has no metadata") }
+    })
+    const other = new StubNetwork().authServer(login, { issuer: "https://evil.example" }).resource(server.href, login)
+    expect(yield* discover(other)).toMatchObject({
+      left: { _tag: "Refused", detail: expect.stringContaining("calls itself https://evil.example") }
+    })
+    const invalid = new StubNetwork().authServer(login, { token_endpoint: undefined }).resource(server.href, login)
+    expect(yield* discover(invalid)).toMatchObject({
+      left: { _tag: "Refused", detail: expect.stringContaining("is not valid") }
+    })
+  })
 
-  it.effect("[A1] a server that says nothing of itself is its own, as in 2025-03-26; not another origin", () =>
-    Effect.gen(function*() {
-      const guessed = yield* discover(new StubNetwork())
-      expect(guessed).toMatchObject({
-        right: {
-          issuer: "https://mcp.example",
-          isGuessed: true,
-          resource: undefined,
-          metadata: {
-            authorization_endpoint: "https://mcp.example/authorize",
-            token_endpoint: "https://mcp.example/token",
-            registration_endpoint: "https://mcp.example/register",
-            code_challenge_methods_supported: ["S256"]
-          }
+  test.effect("[A2] what is out of reach for a while is no reason to believe that there is none", function*() {
+    const resource = new StubNetwork().at(`${wellKnown}/mcp`, () => json(503, {}))
+    expect(yield* discover(resource)).toMatchObject({ left: { _tag: "Later" } })
+    const issuer = new StubNetwork().resource(server.href, login)
+      .at(`${login}/.well-known/oauth-authorization-server`, () => Promise.reject(new Error("away")))
+    expect(yield* discover(issuer)).toMatchObject({ left: { _tag: "Later" } })
+    const one = new StubNetwork().authServer(login).resource(server.href, login)
+    const named = yield* discover(one.at("https://mcp.example/named", () => json(503, {})), {
+      metadata: new URL("https://mcp.example/named")
+    })
+    expect(named).toMatchObject({ right: { issuer: login, isGuessed: false } })
+  })
+
+  test.effect("[A1] a server that says nothing of itself is its own, as in 2025-03-26; not another origin", function*() {
+    const guessed = yield* discover(new StubNetwork())
+    expect(guessed).toMatchObject({
+      right: {
+        issuer: "https://mcp.example",
+        isGuessed: true,
+        resource: undefined,
+        metadata: {
+          authorization_endpoint: "https://mcp.example/authorize",
+          token_endpoint: "https://mcp.example/token",
+          registration_endpoint: "https://mcp.example/register",
+          code_challenge_methods_supported: ["S256"]
         }
-      })
-      const page = new StubNetwork().at(`${wellKnown}/mcp`, { hello: "world" }).authServer("https://mcp.example")
-      expect(yield* discover(page)).toMatchObject({ right: { issuer: "https://mcp.example", isGuessed: false } })
-      for (const issuer of ["https://evil.example", "no address"]) {
-        const network = new StubNetwork().authServer("https://mcp.example", { issuer })
-        expect(yield* discover(network)).toMatchObject({
-          left: { _tag: "Refused", detail: expect.stringContaining("another authorization server") }
-        })
       }
-      const unnamed = new StubNetwork().authServer("https://mcp.example")
-        .resource(server.href, "", { authorization_servers: undefined, scopes_supported: ["a"] })
-      expect(yield* discover(unnamed)).toMatchObject({ right: { resource: server.href, scopes: ["a"] } })
-    }))
-
-  it.effect("[A1] of several issuers the known one is taken, otherwise the first", () =>
-    Effect.gen(function*() {
-      const network = new StubNetwork().authServer(login).authServer("https://b.example")
-        .resource(server.href, "", { authorization_servers: [login, "https://b.example"], scopes_supported: ["s"] })
-      expect(yield* discover(network)).toMatchObject({ right: { issuer: login, scopes: ["s"] } })
-      expect(yield* discover(network, {}, "https://b.example")).toMatchObject({
-        right: { issuer: "https://b.example" }
+    })
+    const page = new StubNetwork().at(`${wellKnown}/mcp`, { hello: "world" }).authServer("https://mcp.example")
+    expect(yield* discover(page)).toMatchObject({ right: { issuer: "https://mcp.example", isGuessed: false } })
+    for (const issuer of ["https://evil.example", "no address"]) {
+      const network = new StubNetwork().authServer("https://mcp.example", { issuer })
+      expect(yield* discover(network)).toMatchObject({
+        left: { _tag: "Refused", detail: expect.stringContaining("another authorization server") }
       })
-      expect(yield* discover(network, {}, "https://c.example")).toMatchObject({ right: { issuer: login } })
-    }))
+    }
+    const unnamed = new StubNetwork().authServer("https://mcp.example")
+      .resource(server.href, "", { authorization_servers: undefined, scopes_supported: ["a"] })
+    expect(yield* discover(unnamed)).toMatchObject({ right: { resource: server.href, scopes: ["a"] } })
+  })
+
+  test.effect("[A1] of several issuers the known one is taken, otherwise the first", function*() {
+    const network = new StubNetwork().authServer(login).authServer("https://b.example")
+      .resource(server.href, "", { authorization_servers: [login, "https://b.example"], scopes_supported: ["s"] })
+    expect(yield* discover(network)).toMatchObject({ right: { issuer: login, scopes: ["s"] } })
+    expect(yield* discover(network, {}, "https://b.example")).toMatchObject({
+      right: { issuer: "https://b.example" }
+    })
+    expect(yield* discover(network, {}, "https://c.example")).toMatchObject({ right: { issuer: login } })
+  })
 })
 
 describe("which rights are asked for", () => {

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { eventually, kill } from "../../testing/test/support/Processes.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as AuthServer from "./support/AuthServer.js"
 import * as Signer from "./support/Signer.js"
 
@@ -18,84 +18,79 @@ const setup = (hold: boolean) =>
 const connected = (signer: Signer.Signer) => signer.next(({ backend }) => backend === "Connected")
 
 describe("a login among processes", () => {
-  it.scopedLive("[A4] four processes that need a login open one browser, and all of them connect", () =>
-    Effect.gen(function*() {
-      const { browser, server, start } = yield* setup(false)
-      const signers = yield* Effect.all([start, start, start, start])
-      yield* Effect.forEach(signers, connected, { concurrency: "unbounded" })
-      const calls = yield* Effect.forEach(signers, Signer.call, { concurrency: "unbounded" })
-      expect(calls.map(({ called }) => called)).toEqual([true, true, true, true])
-      expect(browser.opened()).toHaveLength(1)
-      expect(server.registrations).toHaveLength(1)
-      expect(server.grants("authorization_code")).toHaveLength(1)
-    }))
+  test.scopedLive("[A4] four processes that need a login open one browser, and all of them connect", function*() {
+    const { browser, server, start } = yield* setup(false)
+    const signers = yield* Effect.all([start, start, start, start])
+    yield* Effect.forEach(signers, connected, { concurrency: "unbounded" })
+    const calls = yield* Effect.forEach(signers, Signer.call, { concurrency: "unbounded" })
+    expect(calls.map(({ called }) => called)).toEqual([true, true, true, true])
+    expect(browser.opened()).toHaveLength(1)
+    expect(server.registrations).toHaveLength(1)
+    expect(server.grants("authorization_code")).toHaveLength(1)
+  })
 
-  it.scopedLive("[A4] when the process that waits for a login is killed, another one finishes it, at the same address", () =>
-    Effect.gen(function*() {
-      const { browser, server, start } = yield* setup(true)
-      const leader = yield* start
-      const shown = yield* leader.next(({ _tag }) => _tag === "LoginNeeded")
-      const sibling = yield* start
-      expect((yield* sibling.next(({ _tag }) => _tag === "LoginNeeded")).address).toBe(shown.address)
-      yield* eventually(() => browser.opened().length > 0 ? true : undefined)
-      kill(leader.pid)
-      yield* leader.closed
-      // The sibling needs a moment to take the listener over.
-      const { text } = yield* Effect.retry(Signer.visit(shown.address ?? ""), Schedule.spaced("50 millis"))
-      expect(text).toContain("Signed in")
-      yield* connected(sibling)
-      expect(browser.opened()).toEqual([shown.address])
-      expect(server.registrations).toHaveLength(1)
-    }))
+  test.scopedLive("[A4] when the process that waits for a login is killed, another one finishes it, at the same address", function*() {
+    const { browser, server, start } = yield* setup(true)
+    const leader = yield* start
+    const shown = yield* leader.next(({ _tag }) => _tag === "LoginNeeded")
+    const sibling = yield* start
+    expect((yield* sibling.next(({ _tag }) => _tag === "LoginNeeded")).address).toBe(shown.address)
+    yield* eventually(() => browser.opened().length > 0 ? true : undefined)
+    kill(leader.pid)
+    yield* leader.closed
+    // The sibling needs a moment to take the listener over.
+    const { text } = yield* Effect.retry(Signer.visit(shown.address ?? ""), Schedule.spaced("50 millis"))
+    expect(text).toContain("Signed in")
+    yield* connected(sibling)
+    expect(browser.opened()).toEqual([shown.address])
+    expect(server.registrations).toHaveLength(1)
+  })
 
-  it.scopedLive("[A4] a process that may open no browser shows the address; another one that may opens it", () =>
-    Effect.gen(function*() {
-      const { browser, start, startWithoutBrowser } = yield* setup(false)
-      const first = yield* startWithoutBrowser
-      const { address } = yield* first.next(({ _tag }) => _tag === "LoginNeeded")
-      expect(browser.opened()).toEqual([])
-      yield* start
-      yield* connected(first)
-      expect(browser.opened()).toEqual([address])
-    }))
+  test.scopedLive("[A4] a process that may open no browser shows the address; another one that may opens it", function*() {
+    const { browser, start, startWithoutBrowser } = yield* setup(false)
+    const first = yield* startWithoutBrowser
+    const { address } = yield* first.next(({ _tag }) => _tag === "LoginNeeded")
+    expect(browser.opened()).toEqual([])
+    yield* start
+    yield* connected(first)
+    expect(browser.opened()).toEqual([address])
+  })
 
-  it.scopedLive("[A2] what is kept survives a restart, for the user alone, and without the value of any header", () =>
-    Effect.gen(function*() {
-      const { browser, server, start, state } = yield* setup(false)
-      const first = yield* start
-      yield* connected(first)
-      first.end()
-      yield* first.closed
-      const again = yield* start
-      yield* connected(again)
-      expect(browser.opened()).toHaveLength(1)
-      expect(server.grants("authorization_code")).toHaveLength(1)
-      const files = readdirSync(state, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json"))
-      expect(files.map((name) => name.split("/")[0])).toEqual(expect.arrayContaining(["clients", "grants"]))
-      for (const name of files) expect((statSync(join(state, name)).mode & 0o777).toString(8)).toBe("600")
-      expect(readFileSync(join(state, files.find((name) => name.startsWith("grants")) ?? ""), "utf8")).toContain(
-        server.url
-      )
-    }))
+  test.scopedLive("[A2] what is kept survives a restart, for the user alone, and without the value of any header", function*() {
+    const { browser, server, start, state } = yield* setup(false)
+    const first = yield* start
+    yield* connected(first)
+    first.end()
+    yield* first.closed
+    const again = yield* start
+    yield* connected(again)
+    expect(browser.opened()).toHaveLength(1)
+    expect(server.grants("authorization_code")).toHaveLength(1)
+    const files = readdirSync(state, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json"))
+    expect(files.map((name) => name.split("/")[0])).toEqual(expect.arrayContaining(["clients", "grants"]))
+    for (const name of files) expect((statSync(join(state, name)).mode & 0o777).toString(8)).toBe("600")
+    expect(readFileSync(join(state, files.find((name) => name.startsWith("grants")) ?? ""), "utf8")).toContain(
+      server.url
+    )
+  })
 
-  it.scopedLive("[A2] a process that is killed while it refreshes leaves the others able to go on", () =>
-    Effect.gen(function*() {
-      const { server, start } = yield* setup(false)
-      const [one, two] = [yield* start, yield* start]
-      yield* connected(one)
-      yield* connected(two)
-      // It may still be reading its lists, and would be the one that refreshes.
-      process.kill(two.pid, "SIGSTOP")
-      server.expire()
-      const before = server.tokensAsked()
-      server.knobs.tokenStatus = 503
-      server.knobs.tokenDelay = 60_000
-      one.call()
-      yield* eventually(() => server.tokensAsked() > before ? true : undefined)
-      kill(one.pid)
-      server.knobs.tokenStatus = undefined
-      server.knobs.tokenDelay = 0
-      process.kill(two.pid, "SIGCONT")
-      expect((yield* Signer.call(two)).called).toBe(true)
-    }))
+  test.scopedLive("[A2] a process that is killed while it refreshes leaves the others able to go on", function*() {
+    const { server, start } = yield* setup(false)
+    const [one, two] = [yield* start, yield* start]
+    yield* connected(one)
+    yield* connected(two)
+    // It may still be reading its lists, and would be the one that refreshes.
+    process.kill(two.pid, "SIGSTOP")
+    server.expire()
+    const before = server.tokensAsked()
+    server.knobs.tokenStatus = 503
+    server.knobs.tokenDelay = 60_000
+    one.call()
+    yield* eventually(() => server.tokensAsked() > before ? true : undefined)
+    kill(one.pid)
+    server.knobs.tokenStatus = undefined
+    server.knobs.tokenDelay = 0
+    process.kill(two.pid, "SIGCONT")
+    expect((yield* Signer.call(two)).called).toBe(true)
+  })
 })

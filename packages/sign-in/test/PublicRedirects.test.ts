@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { LoginPage } from "../src/LoginPage.js"
 import { isPath, isUsable, PublicRedirects } from "../src/PublicRedirects.js"
 
@@ -54,64 +54,62 @@ describe("the page of a login", () => {
 })
 
 describe("logins at a public URL", () => {
-  it.scopedLive("[G22] over TLS only the host itself has set the cookie, and only its own page presses the button", () =>
-    Effect.gen(function*() {
-      const redirects = new PublicRedirects(`${origin}/tools`)
-      const { get } = yield* served(redirects)
-      const { arrival, listener, page } = yield* login(redirects, "anna", "state-of-anna")
-      yield* login(redirects, "ben", "state-of-ben")
-      expect(listener.redirect).toBe(`${origin}/tools/login/callback`)
-      expect(listener.base + page.path).toMatch(/^https:\/\/mcp\.example\.com\/tools\/login\/[\w-]{32}$/)
-      for (const other of [`${origin}.evil.example`, "http://mcp.example.com", `${origin}:8443`, "null"]) {
-        expect([other, (yield* get(page.path, { origin: other }, "POST")).status]).toEqual([other, 403])
-      }
-      expect((yield* get(page.path, {}, "POST")).status).toBe(403)
-      const { cookies, status } = yield* get(page.path, { origin }, "POST")
-      expect(status).toBe(200)
-      expect(cookies).toEqual([
-        expect.stringMatching(
-          /^__Host-lifeline-login-[\da-f]{16}=[\w-]{32}; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=900$/
-        )
-      ])
-      const cookie = (cookies[0] ?? "").split(";")[0] ?? ""
-      const at = (state: string) => `/login/callback?code=c&state=${state}`
-      for (
-        const [state, headers] of [["state-of-anna", {}], ["state-of-ben", { cookie }], ["other", { cookie }]] as const
-      ) {
-        expect([state, (yield* get(at(state), headers)).status]).toEqual([state, 400])
-      }
-      const shown = yield* Effect.fork(get(at("state-of-anna"), { cookie }))
-      const { parameters, reply } = yield* Fiber.join(arrival)
-      expect(parameters.get("code")).toBe("c")
-      expect((yield* get(at("state-of-anna"), { cookie })).status).toBe(400)
-      yield* reply("done", true)
-      expect((yield* Fiber.join(shown)).text).toContain("done")
-    }))
+  test.scopedLive("[G22] over TLS only the host itself has set the cookie, and only its own page presses the button", function*() {
+    const redirects = new PublicRedirects(`${origin}/tools`)
+    const { get } = yield* served(redirects)
+    const { arrival, listener, page } = yield* login(redirects, "anna", "state-of-anna")
+    yield* login(redirects, "ben", "state-of-ben")
+    expect(listener.redirect).toBe(`${origin}/tools/login/callback`)
+    expect(listener.base + page.path).toMatch(/^https:\/\/mcp\.example\.com\/tools\/login\/[\w-]{32}$/)
+    for (const other of [`${origin}.evil.example`, "http://mcp.example.com", `${origin}:8443`, "null"]) {
+      expect([other, (yield* get(page.path, { origin: other }, "POST")).status]).toEqual([other, 403])
+    }
+    expect((yield* get(page.path, {}, "POST")).status).toBe(403)
+    const { cookies, status } = yield* get(page.path, { origin }, "POST")
+    expect(status).toBe(200)
+    expect(cookies).toEqual([
+      expect.stringMatching(
+        /^__Host-lifeline-login-[\da-f]{16}=[\w-]{32}; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=900$/
+      )
+    ])
+    const cookie = (cookies[0] ?? "").split(";")[0] ?? ""
+    const at = (state: string) => `/login/callback?code=c&state=${state}`
+    for (
+      const [state, headers] of [["state-of-anna", {}], ["state-of-ben", { cookie }], ["other", { cookie }]] as const
+    ) {
+      expect([state, (yield* get(at(state), headers)).status]).toEqual([state, 400])
+    }
+    const shown = yield* Effect.fork(get(at("state-of-anna"), { cookie }))
+    const { parameters, reply } = yield* Fiber.join(arrival)
+    expect(parameters.get("code")).toBe("c")
+    expect((yield* get(at("state-of-anna"), { cookie })).status).toBe(400)
+    yield* reply("done", true)
+    expect((yield* Fiber.join(shown)).text).toContain("done")
+  })
 
-  it.scopedLive("[G22] a login that has ended leaves nothing; what is no path, or no login, is nothing", () =>
-    Effect.gen(function*() {
-      const redirects = new PublicRedirects("http://localhost:7332")
-      const { get } = yield* served(redirects)
-      const path = yield* Effect.scoped(Effect.gen(function*() {
-        const { page } = yield* login(redirects, "anna", "state-of-anna")
-        expect((yield* get(page.path)).status).toBe(200)
-        const { cookies } = yield* get(page.path, { origin: "http://localhost:7332" }, "POST")
-        expect(cookies).toEqual([
-          expect.stringMatching(/^lifeline-login-[\da-f]{16}=[\w-]{32}; Path=\/login; HttpOnly; /)
-        ])
-        return page.path
-      }))
-      expect((yield* get(path)).status).toBe(404)
-      for (
-        const [status, target] of [[400, "/login/callback"], [400, "/login/callback?state="], [404, "/login/"], [
-          404,
-          "/login/x?state=state-of-anna"
-        ]] as const
-      ) {
-        expect([target, (yield* get(target)).status]).toEqual([target, status])
-      }
-      expect([isPath("/login/x"), isPath("/login"), isPath("/api/servers/a/login")]).toEqual([true, false, false])
+  test.scopedLive("[G22] a login that has ended leaves nothing; what is no path, or no login, is nothing", function*() {
+    const redirects = new PublicRedirects("http://localhost:7332")
+    const { get } = yield* served(redirects)
+    const path = yield* Effect.scoped(Effect.gen(function*() {
+      const { page } = yield* login(redirects, "anna", "state-of-anna")
+      expect((yield* get(page.path)).status).toBe(200)
+      const { cookies } = yield* get(page.path, { origin: "http://localhost:7332" }, "POST")
+      expect(cookies).toEqual([
+        expect.stringMatching(/^lifeline-login-[\da-f]{16}=[\w-]{32}; Path=\/login; HttpOnly; /)
+      ])
+      return page.path
     }))
+    expect((yield* get(path)).status).toBe(404)
+    for (
+      const [status, target] of [[400, "/login/callback"], [400, "/login/callback?state="], [404, "/login/"], [
+        404,
+        "/login/x?state=state-of-anna"
+      ]] as const
+    ) {
+      expect([target, (yield* get(target)).status]).toEqual([target, status])
+    }
+    expect([isPath("/login/x"), isPath("/login"), isPath("/api/servers/a/login")]).toEqual([true, false, false])
+  })
 
   it("[G22] codes and cookies go nowhere over plain http, unless that is this machine", () => {
     expect(["https://mcp.example.com/a", "http://team.localhost:80", "http://[::1]:1"].map(isUsable)).toEqual([

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
 import { folder } from "../../testing/test/support/folder.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Grant from "../src/Grant.js"
 import * as Renewal from "../src/Renewal.js"
 
@@ -51,15 +51,13 @@ const renew = (meanwhile: (kept: StateFolder.Collection<Grant.Grant>) => Effect.
   })
 
 describe("a lock that is lost before a refresh token is used", () => {
-  it.scopedLive("[A2] the tokens that its next holder got are used, and no refresh token is used twice", () =>
-    Effect.gen(function*() {
-      const { access, sent, taken } = yield* renew((kept) => Grant.save(kept, grant("of the other", 2)))
-      expect({ access, sent, taken }).toEqual({ access: "of the other", sent: [], taken: 2 })
-    }))
+  test.scopedLive("[A2] the tokens that its next holder got are used, and no refresh token is used twice", function*() {
+    const { access, sent, taken } = yield* renew((kept) => Grant.save(kept, grant("of the other", 2)))
+    expect({ access, sent, taken }).toEqual({ access: "of the other", sent: [], taken: 2 })
+  })
 
-  it.scopedLive("[A2] where nobody has renewed them, the token is used once, with the lock", () =>
-    Effect.gen(function*() {
-      const { access, sent, taken } = yield* renew(() => Effect.void)
-      expect({ access, sent, taken }).toEqual({ access: "renewed", sent: ["refresh of first"], taken: 2 })
-    }))
+  test.scopedLive("[A2] where nobody has renewed them, the token is used once, with the lock", function*() {
+    const { access, sent, taken } = yield* renew(() => Effect.void)
+    expect({ access, sent, taken }).toEqual({ access: "renewed", sent: ["refresh of first"], taken: 2 })
+  })
 })

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Redacted, TestClock } from "effect"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import type * as Client from "../src/Client.js"
 import type * as Grant from "../src/Grant.js"
 import { revoke } from "../src/Revocation.js"
@@ -45,50 +45,46 @@ const grantAt = (
 })
 
 describe("the end of tokens", () => {
-  it.scopedLive("[A2] the refresh token is revoked, with which all end that came of it; otherwise the access token", () =>
-    Effect.gen(function*() {
-      const { forms, origin } = yield* serving(200)
-      expect(yield* revoke(grantAt(origin))).toBe(true)
-      expect(yield* revoke(grantAt(origin, { refresh: undefined }))).toBe(true)
-      expect(forms).toEqual([
-        { token: "the refresh token", token_type_hint: "refresh_token", client_id: "lifeline" },
-        { token: "the access token", token_type_hint: "access_token", client_id: "lifeline" }
+  test.scopedLive("[A2] the refresh token is revoked, with which all end that came of it; otherwise the access token", function*() {
+    const { forms, origin } = yield* serving(200)
+    expect(yield* revoke(grantAt(origin))).toBe(true)
+    expect(yield* revoke(grantAt(origin, { refresh: undefined }))).toBe(true)
+    expect(forms).toEqual([
+      { token: "the refresh token", token_type_hint: "refresh_token", client_id: "lifeline" },
+      { token: "the access token", token_type_hint: "access_token", client_id: "lifeline" }
+    ])
+  })
+
+  test.scopedLive("[A2] what is not confirmed has not happened; where nobody is to be told, there is nothing to do", function*() {
+    for (const status of [400, 401, 500, 503]) {
+      const { forms, origin } = yield* serving(status)
+      expect([status, yield* revoke(grantAt(origin)), forms.length]).toEqual([status, false, 1])
+    }
+    const { forms, origin } = yield* serving(200)
+    const { revocation_endpoint: _, ...metadata } = grantAt(origin).metadata
+    expect([yield* revoke(grantAt(origin, { metadata })), forms.length]).toEqual([true, 0])
+  })
+
+  test.scoped("[A2] an authorization server that is silent is waited for ten seconds", function*() {
+    const { forms, origin } = yield* serving(undefined)
+    const revoking = yield* Effect.fork(revoke(grantAt(origin)))
+    yield* Effect.promise(() => expect.poll(() => forms.length).toBe(1))
+    yield* TestClock.adjust("9999 millis")
+    expect(Option.isNone(yield* Fiber.poll(revoking))).toBe(true)
+    yield* TestClock.adjust("1 millis")
+    expect(yield* Fiber.join(revoking)).toBe(false)
+  })
+
+  test.scopedLive("[X2] tokens of a server that is elsewhere are sent to this machine only where the user has named it", function*() {
+    const { forms, origin } = yield* serving(200)
+    const server = "https://203.0.113.7/mcp"
+    for (const issuer of [undefined, "http://127.0.0.1:9", "https://login.example"]) {
+      expect([issuer, yield* revoke(grantAt(origin, { server }, { issuer })), forms.length]).toEqual([
+        issuer,
+        false,
+        0
       ])
-    }))
-
-  it.scopedLive("[A2] what is not confirmed has not happened; where nobody is to be told, there is nothing to do", () =>
-    Effect.gen(function*() {
-      for (const status of [400, 401, 500, 503]) {
-        const { forms, origin } = yield* serving(status)
-        expect([status, yield* revoke(grantAt(origin)), forms.length]).toEqual([status, false, 1])
-      }
-      const { forms, origin } = yield* serving(200)
-      const { revocation_endpoint: _, ...metadata } = grantAt(origin).metadata
-      expect([yield* revoke(grantAt(origin, { metadata })), forms.length]).toEqual([true, 0])
-    }))
-
-  it.scoped("[A2] an authorization server that is silent is waited for ten seconds", () =>
-    Effect.gen(function*() {
-      const { forms, origin } = yield* serving(undefined)
-      const revoking = yield* Effect.fork(revoke(grantAt(origin)))
-      yield* Effect.promise(() => expect.poll(() => forms.length).toBe(1))
-      yield* TestClock.adjust("9999 millis")
-      expect(Option.isNone(yield* Fiber.poll(revoking))).toBe(true)
-      yield* TestClock.adjust("1 millis")
-      expect(yield* Fiber.join(revoking)).toBe(false)
-    }))
-
-  it.scopedLive("[X2] tokens of a server that is elsewhere are sent to this machine only where the user has named it", () =>
-    Effect.gen(function*() {
-      const { forms, origin } = yield* serving(200)
-      const server = "https://203.0.113.7/mcp"
-      for (const issuer of [undefined, "http://127.0.0.1:9", "https://login.example"]) {
-        expect([issuer, yield* revoke(grantAt(origin, { server }, { issuer })), forms.length]).toEqual([
-          issuer,
-          false,
-          0
-        ])
-      }
-      expect([yield* revoke(grantAt(origin, { server }, { issuer: origin })), forms.length]).toEqual([true, 1])
-    }))
+    }
+    expect([yield* revoke(grantAt(origin, { server }, { issuer: origin })), forms.length]).toEqual([true, 1])
+  })
 })

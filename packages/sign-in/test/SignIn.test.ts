@@ -1,8 +1,8 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Clock, Effect, Fiber, Logger, LogLevel, Schedule, Stream } from "effect"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import type { Browser } from "../src/Browser.js"
 import * as SignIn from "../src/SignIn.js"
 import * as State from "../src/State.js"
@@ -63,176 +63,167 @@ const shiftedClock = () => {
 }
 
 describe("the sign-in to a server", () => {
-  it.scopedLive("[A1] signs in with PKCE, state and resource, as a native client, and asks for what the server names", () =>
-    Effect.gen(function*() {
-      const { call, server } = yield* setup()
-      expect((yield* call)._tag).toBe("Right")
-      expect(server.registrations).toMatchObject([
-        { application_type: "native", token_endpoint_auth_method: "none", response_types: ["code"] }
-      ])
-      const [asked] = server.authorizations
-      expect(Object.fromEntries(asked ?? [])).toMatchObject({
-        response_type: "code",
-        code_challenge_method: "S256",
-        scope: "basic",
-        resource: server.url,
-        redirect_uri: expect.stringMatching(/^http:\/\/localhost:\d+\/callback$/)
-      })
-      expect(server.grants("authorization_code").map(({ form }) => form["resource"])).toEqual([server.url])
-    }))
+  test.scopedLive("[A1] signs in with PKCE, state and resource, as a native client, and asks for what the server names", function*() {
+    const { call, server } = yield* setup()
+    expect((yield* call)._tag).toBe("Right")
+    expect(server.registrations).toMatchObject([
+      { application_type: "native", token_endpoint_auth_method: "none", response_types: ["code"] }
+    ])
+    const [asked] = server.authorizations
+    expect(Object.fromEntries(asked ?? [])).toMatchObject({
+      response_type: "code",
+      code_challenge_method: "S256",
+      scope: "basic",
+      resource: server.url,
+      redirect_uri: expect.stringMatching(/^http:\/\/localhost:\d+\/callback$/)
+    })
+    expect(server.grants("authorization_code").map(({ form }) => form["resource"])).toEqual([server.url])
+  })
 
-  it.scopedLive("[A1] a client that was registered beforehand, or has a metadata document, is not registered", () =>
-    Effect.gen(function*() {
-      const known = yield* setup({ client: { id: "known" } })
-      expect((yield* known.call)._tag).toBe("Right")
-      const document = "https://lifeline.example/client.json"
-      const described = yield* setup({ client: { document } }, {
-        metadata: { client_id_metadata_document_supported: true }
-      })
-      expect((yield* described.call)._tag).toBe("Right")
-      expect([known, described].map(({ server }) => server.authorizations[0]?.get("client_id"))).toEqual([
-        "known",
-        document
-      ])
-      expect([known, described].flatMap(({ server }) => server.registrations)).toEqual([])
-    }))
+  test.scopedLive("[A1] a client that was registered beforehand, or has a metadata document, is not registered", function*() {
+    const known = yield* setup({ client: { id: "known" } })
+    expect((yield* known.call)._tag).toBe("Right")
+    const document = "https://lifeline.example/client.json"
+    const described = yield* setup({ client: { document } }, {
+      metadata: { client_id_metadata_document_supported: true }
+    })
+    expect((yield* described.call)._tag).toBe("Right")
+    expect([known, described].map(({ server }) => server.authorizations[0]?.get("client_id"))).toEqual([
+      "known",
+      document
+    ])
+    expect([known, described].flatMap(({ server }) => server.registrations)).toEqual([])
+  })
 
-  it.scopedLive("[A1] an answer from another issuer, or without the issuer that was promised, is not redeemed, and nothing in it is believed", () =>
-    Effect.gen(function*() {
-      const wrong = yield* setup({}, { iss: "https://evil.example", consent: false })
-      const missing = yield* setup({}, { metadata: { authorization_response_iss_parameter_supported: true } })
-      // A slash makes another issuer (RFC 9207).
-      const slash = yield* setup({}, { iss: "ORIGIN/" })
-      for (const { reaches, server, signIn } of [wrong, missing, slash]) {
-        yield* reaches("Refused")
-        const state = yield* signIn.state
-        expect(state).toMatchObject({ detail: expect.stringContaining(server.origin) })
-        expect(JSON.stringify(state)).not.toMatch(/evil|access_denied/)
-        expect(server.tokenRequests).toEqual([])
-      }
-    }))
+  test.scopedLive("[A1] an answer from another issuer, or without the issuer that was promised, is not redeemed, and nothing in it is believed", function*() {
+    const wrong = yield* setup({}, { iss: "https://evil.example", consent: false })
+    const missing = yield* setup({}, { metadata: { authorization_response_iss_parameter_supported: true } })
+    // A slash makes another issuer (RFC 9207).
+    const slash = yield* setup({}, { iss: "ORIGIN/" })
+    for (const { reaches, server, signIn } of [wrong, missing, slash]) {
+      yield* reaches("Refused")
+      const state = yield* signIn.state
+      expect(state).toMatchObject({ detail: expect.stringContaining(server.origin) })
+      expect(JSON.stringify(state)).not.toMatch(/evil|access_denied/)
+      expect(server.tokenRequests).toEqual([])
+    }
+  })
 
-  it.scopedLive("[A1] metadata of another issuer, without PKCE or with endpoints that are not https start no login", () =>
-    Effect.gen(function*() {
-      for (
-        const metadata of [
-          { issuer: "https://other.example" },
-          { code_challenge_methods_supported: undefined },
-          { authorization_endpoint: "http://other.example/authorize" },
-          { registration_endpoint: "http://other.example/register" }
-        ]
-      ) {
-        const { opened, reaches, server } = yield* setup({}, { metadata })
-        yield* reaches("Refused")
-        expect(opened).toEqual([])
-        expect(server.registrations.length + server.tokenRequests.length).toBe(0)
-      }
-    }))
+  test.scopedLive("[A1] metadata of another issuer, without PKCE or with endpoints that are not https start no login", function*() {
+    for (
+      const metadata of [
+        { issuer: "https://other.example" },
+        { code_challenge_methods_supported: undefined },
+        { authorization_endpoint: "http://other.example/authorize" },
+        { registration_endpoint: "http://other.example/register" }
+      ]
+    ) {
+      const { opened, reaches, server } = yield* setup({}, { metadata })
+      yield* reaches("Refused")
+      expect(opened).toEqual([])
+      expect(server.registrations.length + server.tokenRequests.length).toBe(0)
+    }
+  })
 
-  it.scopedLive("[A1] more rights are asked for with those that there are, the session goes on, and what is withheld is asked for once", () =>
-    Effect.gen(function*() {
-      const { call, opened, server } = yield* setup()
-      expect((yield* call)._tag).toBe("Right")
-      server.knobs.callScope = "write"
-      expect((yield* call)._tag).toBe("Right")
-      expect(server.authorizations.map((asked) => asked.get("scope"))).toEqual(["basic", "basic write"])
-      expect(server.methods.filter((method) => method === "initialize")).toHaveLength(1)
-      // There is a refresh token, which would bring the same rights.
-      expect(server.grants("refresh_token")).toEqual([])
+  test.scopedLive("[A1] more rights are asked for with those that there are, the session goes on, and what is withheld is asked for once", function*() {
+    const { call, opened, server } = yield* setup()
+    expect((yield* call)._tag).toBe("Right")
+    server.knobs.callScope = "write"
+    expect((yield* call)._tag).toBe("Right")
+    expect(server.authorizations.map((asked) => asked.get("scope"))).toEqual(["basic", "basic write"])
+    expect(server.methods.filter((method) => method === "initialize")).toHaveLength(1)
+    // There is a refresh token, which would bring the same rights.
+    expect(server.grants("refresh_token")).toEqual([])
 
-      server.knobs.callScope = server.knobs.withheld = "admin"
-      for (let calls = 0; calls < 3; calls++) expect((yield* call)._tag).toBe("Left")
-      expect(server.authorizations.map((asked) => asked.get("scope"))).toEqual([
-        "basic",
-        "basic write",
-        "basic write admin"
-      ])
-      expect(opened).toHaveLength(3)
-    }))
+    server.knobs.callScope = server.knobs.withheld = "admin"
+    for (let calls = 0; calls < 3; calls++) expect((yield* call)._tag).toBe("Left")
+    expect(server.authorizations.map((asked) => asked.get("scope"))).toEqual([
+      "basic",
+      "basic write",
+      "basic write admin"
+    ])
+    expect(opened).toHaveLength(3)
+  })
 
-  it.scopedLive("[A2] a token is renewed before it ends: no request is refused for it", () =>
-    Effect.gen(function*() {
-      const { clock, forward } = shiftedClock()
-      yield* Effect.withClock(
-        Effect.gen(function*() {
-          const { call, server } = yield* setup()
-          expect((yield* call)._tag).toBe("Right")
-          const before = server.presented.at(-1)
-          forward(3_250_000)
-          yield* call
-          expect(server.grants("refresh_token")).toEqual([])
-          forward(50_000)
-          expect((yield* call)._tag).toBe("Right")
-          expect(server.grants("refresh_token").map(({ status }) => status)).toEqual([200])
-          expect(server.presented.at(-1)).not.toBe(before)
-          expect(server.presented.filter((token) => token === undefined)).toHaveLength(1)
-        }),
-        clock
-      )
-    }))
-
-  it.scopedLive("[A2] an authorization server that is down, or a page in front of it, never leads to a login; the token is renewed later", () =>
-    Effect.gen(function*() {
-      const { call, opened, server, signIn } = yield* setup()
-      expect((yield* call)._tag).toBe("Right")
-      for (
-        const fault of [{ tokenStatus: 503 }, { tokenStatus: 429 }, { portal: true }] satisfies Array<
-          Partial<AuthServer.Knobs>
-        >
-      ) {
-        server.expire()
-        Object.assign(server.knobs, fault)
-        expect((yield* call)._tag).toBe("Left")
-        expect((yield* signIn.state)._tag).not.toBe("LoginNeeded")
-        Object.assign(server.knobs, { tokenStatus: undefined, portal: false })
+  test.scopedLive("[A2] a token is renewed before it ends: no request is refused for it", function*() {
+    const { clock, forward } = shiftedClock()
+    yield* Effect.withClock(
+      Effect.gen(function*() {
+        const { call, server } = yield* setup()
         expect((yield* call)._tag).toBe("Right")
-      }
-      expect(opened).toHaveLength(1)
-    }))
+        const before = server.presented.at(-1)
+        forward(3_250_000)
+        yield* call
+        expect(server.grants("refresh_token")).toEqual([])
+        forward(50_000)
+        expect((yield* call)._tag).toBe("Right")
+        expect(server.grants("refresh_token").map(({ status }) => status)).toEqual([200])
+        expect(server.presented.at(-1)).not.toBe(before)
+        expect(server.presented.filter((token) => token === undefined)).toHaveLength(1)
+      }),
+      clock
+    )
+  })
 
-  it.scopedLive("[A2] calls at the same time share one renewal, and each goes on with the new token", () =>
-    Effect.gen(function*() {
-      const { backend, call, server } = yield* setup()
-      yield* call
+  test.scopedLive("[A2] an authorization server that is down, or a page in front of it, never leads to a login; the token is renewed later", function*() {
+    const { call, opened, server, signIn } = yield* setup()
+    expect((yield* call)._tag).toBe("Right")
+    for (
+      const fault of [{ tokenStatus: 503 }, { tokenStatus: 429 }, { portal: true }] satisfies Array<
+        Partial<AuthServer.Knobs>
+      >
+    ) {
       server.expire()
-      server.knobs.tokenDelay = 100
-      const calls = yield* Effect.all(
-        Array.from({ length: 20 }, () => Effect.exit(backend.callTool({ name: "ask", arguments: {} }))),
-        {
-          concurrency: "unbounded"
-        }
-      )
-      expect(new Set(calls.map(({ _tag }) => _tag))).toEqual(new Set(["Success"]))
-      expect(server.grants("refresh_token")).toHaveLength(1)
-    }))
-
-  it.scopedLive("[A3] a login that waits is a state with its address; the running session goes on with the new token; others notice nothing", () =>
-    Effect.gen(function*() {
-      const other = yield* setup()
-      const { backend, call, reaches, server, signIn } = yield* setup({ browser: undefined, loginWait: "50 millis" })
-      yield* reaches("LoginNeeded")
-      const first = yield* signIn.state
-      expect(first).toMatchObject({ address: expect.stringContaining(`${server.origin}/authorize`), stepUp: false })
-      yield* backend.firstOutcome
-      const failed = yield* Effect.either(backend.callTool({ name: "ask", arguments: {} }, { failFast: true }))
-      expect(failed).toMatchObject({
-        _tag: "Left",
-        left: { message: expect.stringContaining("address" in first ? first.address : "?") }
-      })
-      expect((yield* other.call)._tag).toBe("Right")
-      yield* Signer.visit("address" in first ? first.address : "")
-      yield* reaches("SignedIn")
-      expect((yield* call)._tag).toBe("Right")
-
-      server.end()
+      Object.assign(server.knobs, fault)
       expect((yield* call)._tag).toBe("Left")
-      const second = yield* signIn.state
-      expect(second._tag).toBe("LoginNeeded")
-      yield* Signer.visit("address" in second ? second.address : "")
-      yield* reaches("SignedIn")
+      expect((yield* signIn.state)._tag).not.toBe("LoginNeeded")
+      Object.assign(server.knobs, { tokenStatus: undefined, portal: false })
       expect((yield* call)._tag).toBe("Right")
-      expect(server.methods.filter((method) => method === "initialize")).toHaveLength(1)
-    }))
+    }
+    expect(opened).toHaveLength(1)
+  })
+
+  test.scopedLive("[A2] calls at the same time share one renewal, and each goes on with the new token", function*() {
+    const { backend, call, server } = yield* setup()
+    yield* call
+    server.expire()
+    server.knobs.tokenDelay = 100
+    const calls = yield* Effect.all(
+      Array.from({ length: 20 }, () => Effect.exit(backend.callTool({ name: "ask", arguments: {} }))),
+      {
+        concurrency: "unbounded"
+      }
+    )
+    expect(new Set(calls.map(({ _tag }) => _tag))).toEqual(new Set(["Success"]))
+    expect(server.grants("refresh_token")).toHaveLength(1)
+  })
+
+  test.scopedLive("[A3] a login that waits is a state with its address; the running session goes on with the new token; others notice nothing", function*() {
+    const other = yield* setup()
+    const { backend, call, reaches, server, signIn } = yield* setup({ browser: undefined, loginWait: "50 millis" })
+    yield* reaches("LoginNeeded")
+    const first = yield* signIn.state
+    expect(first).toMatchObject({ address: expect.stringContaining(`${server.origin}/authorize`), stepUp: false })
+    yield* backend.firstOutcome
+    const failed = yield* Effect.either(backend.callTool({ name: "ask", arguments: {} }, { failFast: true }))
+    expect(failed).toMatchObject({
+      _tag: "Left",
+      left: { message: expect.stringContaining("address" in first ? first.address : "?") }
+    })
+    expect((yield* other.call)._tag).toBe("Right")
+    yield* Signer.visit("address" in first ? first.address : "")
+    yield* reaches("SignedIn")
+    expect((yield* call)._tag).toBe("Right")
+
+    server.end()
+    expect((yield* call)._tag).toBe("Left")
+    const second = yield* signIn.state
+    expect(second._tag).toBe("LoginNeeded")
+    yield* Signer.visit("address" in second ? second.address : "")
+    yield* reaches("SignedIn")
+    expect((yield* call)._tag).toBe("Right")
+    expect(server.methods.filter((method) => method === "initialize")).toHaveLength(1)
+  })
 
   it("[A3] a login for more scopes keeps nobody from what needs no more", () => {
     const needed = { _tag: "LoginNeeded", address: "http://auth.example/", until: 0 } as const
@@ -241,109 +232,104 @@ describe("the sign-in to a server", () => {
     expect([more!, first!].map(State.toDo)).toEqual([State.show(more!), State.show(first!)])
   })
 
-  it.scopedLive("[A3] metadata that is slow holds up nobody else", () =>
-    Effect.gen(function*() {
-      let answer: () => void = () => undefined
-      const metadataReady = new Promise<void>((resolve) => (answer = resolve))
-      const slow = yield* setup({}, { metadataReady })
-      const other = yield* setup()
-      expect((yield* other.call)._tag).toBe("Right")
-      expect((yield* slow.signIn.state)._tag).not.toBe("SignedIn")
-      answer()
-      yield* slow.reaches("SignedIn")
-      expect((yield* slow.call)._tag).toBe("Right")
-    }))
+  test.scopedLive("[A3] metadata that is slow holds up nobody else", function*() {
+    let answer: () => void = () => undefined
+    const metadataReady = new Promise<void>((resolve) => (answer = resolve))
+    const slow = yield* setup({}, { metadataReady })
+    const other = yield* setup()
+    expect((yield* other.call)._tag).toBe("Right")
+    expect((yield* slow.signIn.state)._tag).not.toBe("SignedIn")
+    answer()
+    yield* slow.reaches("SignedIn")
+    expect((yield* slow.call)._tag).toBe("Right")
+  })
 
-  it.scopedLive("[A3] calls that need a login at the same time share one, which counts once", () =>
-    Effect.gen(function*() {
-      const { call, opened, server } = yield* setup()
-      expect((yield* call)._tag).toBe("Right")
-      // After a third login whose tokens are refused as well, none would be begun.
-      for (let logins = 2; logins <= 3; logins++) {
-        server.end()
-        const calls = yield* Effect.all([call, call, call, call], { concurrency: "unbounded" })
-        expect(calls.map(({ _tag }) => _tag)).toEqual(["Right", "Right", "Right", "Right"])
-        expect(opened).toHaveLength(logins)
-      }
-    }))
+  test.scopedLive("[A3] calls that need a login at the same time share one, which counts once", function*() {
+    const { call, opened, server } = yield* setup()
+    expect((yield* call)._tag).toBe("Right")
+    // After a third login whose tokens are refused as well, none would be begun.
+    for (let logins = 2; logins <= 3; logins++) {
+      server.end()
+      const calls = yield* Effect.all([call, call, call, call], { concurrency: "unbounded" })
+      expect(calls.map(({ _tag }) => _tag)).toEqual(["Right", "Right", "Right", "Right"])
+      expect(opened).toHaveLength(logins)
+    }
+  })
 
-  it.scopedLive("[A4] a login that a person refuses is asked for once in 10 minutes", () =>
-    Effect.gen(function*() {
-      const { clock, forward } = shiftedClock()
-      yield* Effect.withClock(
-        Effect.gen(function*() {
-          const { backend, opened, reaches, server, signIn } = yield* setup({}, { consent: false })
-          yield* reaches("Refused")
-          const shown = yield* statesOf(signIn)
-          for (let times = 0; times < 3; times++) expect(yield* Effect.isFailure(backend.reconnect)).toBe(true)
-          const call = backend.callTool({ name: "ask", arguments: {} }, { failFast: true })
-          expect((yield* Effect.flip(call)).message).toContain(
-            `the login was not granted: access_denied: the person said no; to be asked again, run mcp-lifeline login ${server.url}`
-          )
-          expect(shown()).toEqual(["Refused"])
-          expect(opened).toHaveLength(1)
-          forward(600_000)
-          yield* Effect.forkScoped(backend.reconnect)
-          yield* reaches("LoginNeeded")
-        }),
-        clock
-      )
-    }))
+  test.scopedLive("[A4] a login that a person refuses is asked for once in 10 minutes", function*() {
+    const { clock, forward } = shiftedClock()
+    yield* Effect.withClock(
+      Effect.gen(function*() {
+        const { backend, opened, reaches, server, signIn } = yield* setup({}, { consent: false })
+        yield* reaches("Refused")
+        const shown = yield* statesOf(signIn)
+        for (let times = 0; times < 3; times++) expect(yield* Effect.isFailure(backend.reconnect)).toBe(true)
+        const call = backend.callTool({ name: "ask", arguments: {} }, { failFast: true })
+        expect((yield* Effect.flip(call)).message).toContain(
+          `the login was not granted: access_denied: the person said no; to be asked again, run mcp-lifeline login ${server.url}`
+        )
+        expect(shown()).toEqual(["Refused"])
+        expect(opened).toHaveLength(1)
+        forward(600_000)
+        yield* Effect.forkScoped(backend.reconnect)
+        yield* reaches("LoginNeeded")
+      }),
+      clock
+    )
+  })
 
-  it.scopedLive("[A4] more rights that a person refuses are asked for once in 10 minutes; another question is asked", () =>
-    Effect.gen(function*() {
-      const { call, opened, reaches, server, signIn } = yield* setup()
-      expect((yield* call)._tag).toBe("Right")
-      Object.assign(server.knobs, { callScope: "write", consent: false })
-      expect((yield* call)._tag).toBe("Left")
-      const shown = yield* statesOf(signIn)
-      for (let times = 0; times < 3; times++) {
-        expect(yield* call).toMatchObject({
-          left: { message: expect.stringContaining("access_denied: the person said no; to be asked again, wait") }
-        })
-      }
-      expect(shown()).not.toContain("LoginNeeded")
-      expect((yield* signIn.state)._tag).toBe("SignedIn")
-      server.knobs.callScope = undefined
-      expect((yield* call)._tag).toBe("Right")
-      expect(opened).toHaveLength(2)
-      Object.assign(server.knobs, { callScope: "admin", consent: true })
-      const asked = yield* Effect.fork(call)
-      yield* reaches("LoginNeeded")
-      const state = yield* signIn.state
-      yield* Signer.visit("address" in state ? state.address : "")
-      expect((yield* Fiber.join(asked))._tag).toBe("Right")
-      server.knobs.callScope = "write"
-      expect((yield* call)._tag).toBe("Left")
-      yield* signIn.askAgain
-      expect((yield* call)._tag).toBe("Right")
-      expect(opened).toHaveLength(3)
-    }))
-
-  it.scopedLive("[A4] only the answer to the login that waits ends it, and only once", () =>
-    Effect.gen(function*() {
-      const { reaches, server, signIn } = yield* setup({ browser: undefined, loginWait: "50 millis" })
-      yield* reaches("LoginNeeded")
-      const state = yield* signIn.state
-      const address = new URL("address" in state ? state.address : "")
-      const redirect = new URL(address.searchParams.get("redirect_uri") ?? "")
-      const get = (query: string, host = "localhost") => {
-        const url = new URL(redirect)
-        url.search = query
-        url.hostname = host
-        return Effect.map(Signer.visit(url.href), ({ status }) => status)
-      }
-      expect(yield* get("?code=1&state=wrong")).toBe(400)
-      expect(yield* get("?code=1", "127.0.0.1")).toBe(400)
-      expect((yield* signIn.state)._tag).toBe("LoginNeeded")
-      expect(server.tokenRequests).toEqual([])
-      expect((yield* Signer.visit(address.href)).status).toBe(200)
-      yield* reaches("SignedIn")
-      // Its listener closes once the page has been read.
-      yield* Effect.repeat(Effect.either(Signer.visit(redirect.href)), {
-        until: (visit) => visit._tag === "Left",
-        schedule: Schedule.spaced("50 millis")
+  test.scopedLive("[A4] more rights that a person refuses are asked for once in 10 minutes; another question is asked", function*() {
+    const { call, opened, reaches, server, signIn } = yield* setup()
+    expect((yield* call)._tag).toBe("Right")
+    Object.assign(server.knobs, { callScope: "write", consent: false })
+    expect((yield* call)._tag).toBe("Left")
+    const shown = yield* statesOf(signIn)
+    for (let times = 0; times < 3; times++) {
+      expect(yield* call).toMatchObject({
+        left: { message: expect.stringContaining("access_denied: the person said no; to be asked again, wait") }
       })
-      expect(server.tokenRequests).toHaveLength(1)
-    }))
+    }
+    expect(shown()).not.toContain("LoginNeeded")
+    expect((yield* signIn.state)._tag).toBe("SignedIn")
+    server.knobs.callScope = undefined
+    expect((yield* call)._tag).toBe("Right")
+    expect(opened).toHaveLength(2)
+    Object.assign(server.knobs, { callScope: "admin", consent: true })
+    const asked = yield* Effect.fork(call)
+    yield* reaches("LoginNeeded")
+    const state = yield* signIn.state
+    yield* Signer.visit("address" in state ? state.address : "")
+    expect((yield* Fiber.join(asked))._tag).toBe("Right")
+    server.knobs.callScope = "write"
+    expect((yield* call)._tag).toBe("Left")
+    yield* signIn.askAgain
+    expect((yield* call)._tag).toBe("Right")
+    expect(opened).toHaveLength(3)
+  })
+
+  test.scopedLive("[A4] only the answer to the login that waits ends it, and only once", function*() {
+    const { reaches, server, signIn } = yield* setup({ browser: undefined, loginWait: "50 millis" })
+    yield* reaches("LoginNeeded")
+    const state = yield* signIn.state
+    const address = new URL("address" in state ? state.address : "")
+    const redirect = new URL(address.searchParams.get("redirect_uri") ?? "")
+    const get = (query: string, host = "localhost") => {
+      const url = new URL(redirect)
+      url.search = query
+      url.hostname = host
+      return Effect.map(Signer.visit(url.href), ({ status }) => status)
+    }
+    expect(yield* get("?code=1&state=wrong")).toBe(400)
+    expect(yield* get("?code=1", "127.0.0.1")).toBe(400)
+    expect((yield* signIn.state)._tag).toBe("LoginNeeded")
+    expect(server.tokenRequests).toEqual([])
+    expect((yield* Signer.visit(address.href)).status).toBe(200)
+    yield* reaches("SignedIn")
+    // Its listener closes once the page has been read.
+    yield* Effect.repeat(Effect.either(Signer.visit(redirect.href)), {
+      until: (visit) => visit._tag === "Left",
+      schedule: Schedule.spaced("50 millis")
+    })
+    expect(server.tokenRequests).toHaveLength(1)
+  })
 })

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Chunk, Clock, Duration, Effect, Either, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import { generateKeyPairSync } from "node:crypto"
@@ -6,6 +5,7 @@ import { writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Client from "../src/Client.js"
 import type { Discovered } from "../src/Discovery.js"
 import * as Grant from "../src/Grant.js"
@@ -65,107 +65,104 @@ describe("the token endpoint", () => {
       return { outcome, form, authorization: asked?.headers.get("authorization"), asked }
     })
 
-  it.effect("[A1] a client shows who it is as was agreed, and each of its texts is encoded", () =>
-    Effect.gen(function*() {
-      const secret = Redacted.make("s:e c+ä")
-      const basic = (id: string, text: string) => `Basic ${Buffer.from(`${id}:${text}`).toString("base64")}`
-      const withSecret = clientOf({ id: "a:b", secret })
-      expect(yield* ask(withSecret)).toMatchObject({
-        authorization: basic("a%3Ab", "s%3Ae+c%2B%C3%A4"),
-        form: { grant_type: "refresh_token" }
-      })
-      expect((yield* ask(withSecret)).form).not.toHaveProperty("client_id")
-      const posted = yield* ask(withSecret, ["client_secret_post"])
-      expect(posted).toMatchObject({ authorization: null, form: { client_id: "a:b", client_secret: "s:e c+ä" } })
-      expect(
-        yield* ask({ ...withSecret, authentication: "client_secret_post" }, [
-          "client_secret_post",
-          "client_secret_basic"
-        ])
-      ).toMatchObject({
-        authorization: null,
-        form: { client_secret: "s:e c+ä" }
-      })
-      const open = yield* ask(clientOf())
-      expect(open).toMatchObject({
-        authorization: null,
-        form: { client_id: "a client", refresh_token: "r", resource: server }
-      })
-      expect(open.form).not.toHaveProperty("client_secret")
-      expect(open.form).not.toHaveProperty("scope")
-      const silent = yield* ask(clientOf({ secret, authentication: "none" }), ["none"])
-      expect(silent.authorization).toBeNull()
-      expect(silent.form).not.toHaveProperty("client_secret")
-      expect(open.asked).toMatchObject({ method: "POST" })
-      expect(open.asked?.headers.get("content-type")).toBe("application/x-www-form-urlencoded")
-      expect(open.asked?.headers.get("accept")).toBe("application/json")
-    }))
+  test.effect("[A1] a client shows who it is as was agreed, and each of its texts is encoded", function*() {
+    const secret = Redacted.make("s:e c+ä")
+    const basic = (id: string, text: string) => `Basic ${Buffer.from(`${id}:${text}`).toString("base64")}`
+    const withSecret = clientOf({ id: "a:b", secret })
+    expect(yield* ask(withSecret)).toMatchObject({
+      authorization: basic("a%3Ab", "s%3Ae+c%2B%C3%A4"),
+      form: { grant_type: "refresh_token" }
+    })
+    expect((yield* ask(withSecret)).form).not.toHaveProperty("client_id")
+    const posted = yield* ask(withSecret, ["client_secret_post"])
+    expect(posted).toMatchObject({ authorization: null, form: { client_id: "a:b", client_secret: "s:e c+ä" } })
+    expect(
+      yield* ask({ ...withSecret, authentication: "client_secret_post" }, [
+        "client_secret_post",
+        "client_secret_basic"
+      ])
+    ).toMatchObject({
+      authorization: null,
+      form: { client_secret: "s:e c+ä" }
+    })
+    const open = yield* ask(clientOf())
+    expect(open).toMatchObject({
+      authorization: null,
+      form: { client_id: "a client", refresh_token: "r", resource: server }
+    })
+    expect(open.form).not.toHaveProperty("client_secret")
+    expect(open.form).not.toHaveProperty("scope")
+    const silent = yield* ask(clientOf({ secret, authentication: "none" }), ["none"])
+    expect(silent.authorization).toBeNull()
+    expect(silent.form).not.toHaveProperty("client_secret")
+    expect(open.asked).toMatchObject({ method: "POST" })
+    expect(open.asked?.headers.get("content-type")).toBe("application/x-www-form-urlencoded")
+    expect(open.asked?.headers.get("accept")).toBe("application/json")
+  })
 
-  it.scoped("[A1] a key signs in place of a secret; one that cannot be read or used is told", () =>
-    Effect.gen(function*() {
-      const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
-      const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
-      const key = { key: Redacted.make(pem), algorithm: "ES256" }
-      const signed = yield* ask(clientOf({ secret: Redacted.make("s") }), undefined, key)
-      expect(signed).toMatchObject({
-        authorization: null,
-        form: { client_assertion_type: expect.stringContaining("jwt-bearer") }
-      })
-      expect(signed.form).not.toHaveProperty("client_secret")
-      const claims = JSON.parse(
-        Buffer.from(signed.form?.["client_assertion"]?.split(".")[1] ?? "", "base64url").toString()
-      )
-      expect(claims).toMatchObject({ iss: "a client", sub: "a client", aud: login })
-      const file = join(yield* Signer.folder, "key.pem")
-      expect(detailOf((yield* ask(clientOf(), undefined, { file, algorithm: "ES256" })).outcome)).toContain(
-        `the private key ${file} cannot be read`
-      )
-      writeFileSync(file, pem)
-      expect((yield* ask(clientOf(), undefined, { file, algorithm: "ES256" })).form).toHaveProperty("client_assertion")
-      expect((yield* ask(clientOf({ signing: { file, algorithm: "ES256" } }))).form).toHaveProperty("client_assertion")
-      const wrong = yield* ask(clientOf(), undefined, { key: Redacted.make("no key"), algorithm: "ES256" })
-      expect(detailOf(wrong.outcome)).toContain("the private key cannot sign with ES256")
-      expect(wrong.asked).toBeUndefined()
-    }))
+  test.scoped("[A1] a key signs in place of a secret; one that cannot be read or used is told", function*() {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
+    const key = { key: Redacted.make(pem), algorithm: "ES256" }
+    const signed = yield* ask(clientOf({ secret: Redacted.make("s") }), undefined, key)
+    expect(signed).toMatchObject({
+      authorization: null,
+      form: { client_assertion_type: expect.stringContaining("jwt-bearer") }
+    })
+    expect(signed.form).not.toHaveProperty("client_secret")
+    const claims = JSON.parse(
+      Buffer.from(signed.form?.["client_assertion"]?.split(".")[1] ?? "", "base64url").toString()
+    )
+    expect(claims).toMatchObject({ iss: "a client", sub: "a client", aud: login })
+    const file = join(yield* Signer.folder, "key.pem")
+    expect(detailOf((yield* ask(clientOf(), undefined, { file, algorithm: "ES256" })).outcome)).toContain(
+      `the private key ${file} cannot be read`
+    )
+    writeFileSync(file, pem)
+    expect((yield* ask(clientOf(), undefined, { file, algorithm: "ES256" })).form).toHaveProperty("client_assertion")
+    expect((yield* ask(clientOf({ signing: { file, algorithm: "ES256" } }))).form).toHaveProperty("client_assertion")
+    const wrong = yield* ask(clientOf(), undefined, { key: Redacted.make("no key"), algorithm: "ES256" })
+    expect(detailOf(wrong.outcome)).toContain("the private key cannot sign with ES256")
+    expect(wrong.asked).toBeUndefined()
+  })
 
-  it.effect("[A2] tokens live from when they came, if they say how long", () =>
-    Effect.gen(function*() {
-      yield* TestClock.adjust("1 hour")
-      const network = new StubNetwork()
-      const asker = {
-        fetch: network.fetch,
-        metadata: metadataOf(),
-        client: clientOf(),
-        signingKey: undefined,
-        resource: undefined
-      }
-      const answers = [
-        [{ expires_in: 60 }, 3_660_000],
-        [{ expires_in: "60" }, 3_660_000],
-        [{ expires_in: null }, undefined],
-        [{}, undefined]
-      ] as const
-      for (const [more, expiresAt] of answers) {
-        network.at(`${login}/token`, {
-          access_token: "a",
-          token_type: "Bearer",
-          refresh_token: "r",
-          scope: "s",
-          ...more
-        })
-        const tokens = yield* TokenEndpoint.tokens(asker, { grant_type: "x" })
-        expect(tokens).toMatchObject({ scope: "s", expiresAt })
-        expect([Redacted.value(tokens.access), Redacted.value(tokens.refresh ?? Redacted.make(""))]).toEqual(["a", "r"])
-      }
-      expect(network.forms(`${login}/token`)[0]).not.toHaveProperty("resource")
-      network.at(`${login}/token`, { access_token: "a", token_type: "bearer" })
-      expect(yield* TokenEndpoint.tokens(asker, { grant_type: "x" })).toMatchObject({
-        refresh: undefined,
-        scope: undefined
+  test.effect("[A2] tokens live from when they came, if they say how long", function*() {
+    yield* TestClock.adjust("1 hour")
+    const network = new StubNetwork()
+    const asker = {
+      fetch: network.fetch,
+      metadata: metadataOf(),
+      client: clientOf(),
+      signingKey: undefined,
+      resource: undefined
+    }
+    const answers = [
+      [{ expires_in: 60 }, 3_660_000],
+      [{ expires_in: "60" }, 3_660_000],
+      [{ expires_in: null }, undefined],
+      [{}, undefined]
+    ] as const
+    for (const [more, expiresAt] of answers) {
+      network.at(`${login}/token`, {
+        access_token: "a",
+        token_type: "Bearer",
+        refresh_token: "r",
+        scope: "s",
+        ...more
       })
-      const away = { ...asker, metadata: metadataOf({ token_endpoint: "http://login.example/token" }) }
-      expect(detailOf(yield* Effect.either(TokenEndpoint.tokens(away, { grant_type: "x" })))).toContain("is not https")
-    }))
+      const tokens = yield* TokenEndpoint.tokens(asker, { grant_type: "x" })
+      expect(tokens).toMatchObject({ scope: "s", expiresAt })
+      expect([Redacted.value(tokens.access), Redacted.value(tokens.refresh ?? Redacted.make(""))]).toEqual(["a", "r"])
+    }
+    expect(network.forms(`${login}/token`)[0]).not.toHaveProperty("resource")
+    network.at(`${login}/token`, { access_token: "a", token_type: "bearer" })
+    expect(yield* TokenEndpoint.tokens(asker, { grant_type: "x" })).toMatchObject({
+      refresh: undefined,
+      scope: undefined
+    })
+    const away = { ...asker, metadata: metadataOf({ token_endpoint: "http://login.example/token" }) }
+    expect(detailOf(yield* Effect.either(TokenEndpoint.tokens(away, { grant_type: "x" })))).toContain("is not https")
+  })
 })
 
 describe("the client of a login", () => {
@@ -187,108 +184,106 @@ describe("the client of a login", () => {
       (outcome) => ({ outcome, network, client: Either.getOrUndefined(outcome) })
     )
 
-  it.effect("[A1] is the configured one, one with a document, one that was registered, or a new one, in this order", () =>
-    Effect.gen(function*() {
-      const document = "https://lifeline.example/client.json"
-      const withDocuments = discoveredOf({ metadata: metadataOf({ client_id_metadata_document_supported: true }) })
-      const kept = clientOf({ id: "kept", redirects: ["http://localhost:1/callback"] })
-      expect((yield* choose({ configured: { id: "mine", document }, discovered: withDocuments, kept })).client)
-        .toMatchObject({
-          origin: "configured",
-          id: "mine"
-        })
-      const described = yield* choose({ configured: { document }, discovered: withDocuments, kept })
-      expect(described.client).toEqual({ origin: "document", id: document, authentication: "none", redirects: [] })
-      expect((yield* choose({ configured: { document }, kept })).client).toEqual(kept)
-      const fresh = yield* choose()
-      expect(fresh.client).toMatchObject({
-        origin: "registered",
-        id: `registered at ${login}`,
-        redirects: ["http://localhost:1/callback"]
+  test.effect("[A1] is the configured one, one with a document, one that was registered, or a new one, in this order", function*() {
+    const document = "https://lifeline.example/client.json"
+    const withDocuments = discoveredOf({ metadata: metadataOf({ client_id_metadata_document_supported: true }) })
+    const kept = clientOf({ id: "kept", redirects: ["http://localhost:1/callback"] })
+    expect((yield* choose({ configured: { id: "mine", document }, discovered: withDocuments, kept })).client)
+      .toMatchObject({
+        origin: "configured",
+        id: "mine"
       })
-      for (const used of [described]) expect(used.network.asked).toEqual([])
-      for (
-        const wrong of [
-          "http://lifeline.example/client.json",
-          "https://lifeline.example",
-          "https://lifeline.example/",
-          "client.json"
-        ]
-      ) {
-        expect(detailOf((yield* choose({ configured: { document: wrong }, discovered: withDocuments })).outcome))
-          .toContain("cannot be a client id")
-      }
-    }))
+    const described = yield* choose({ configured: { document }, discovered: withDocuments, kept })
+    expect(described.client).toEqual({ origin: "document", id: document, authentication: "none", redirects: [] })
+    expect((yield* choose({ configured: { document }, kept })).client).toEqual(kept)
+    const fresh = yield* choose()
+    expect(fresh.client).toMatchObject({
+      origin: "registered",
+      id: `registered at ${login}`,
+      redirects: ["http://localhost:1/callback"]
+    })
+    for (const used of [described]) expect(used.network.asked).toEqual([])
+    for (
+      const wrong of [
+        "http://lifeline.example/client.json",
+        "https://lifeline.example",
+        "https://lifeline.example/",
+        "client.json"
+      ]
+    ) {
+      expect(detailOf((yield* choose({ configured: { document: wrong }, discovered: withDocuments })).outcome))
+        .toContain("cannot be a client id")
+    }
+  })
 
-  it.effect("[A1] one that was registered is used with its redirect, and until it ends", () =>
-    Effect.gen(function*() {
-      const kept = clientOf({ id: "kept", redirects: ["http://localhost:1/callback"] })
-      const idOf = (changes: Partial<Client.Client>) =>
-        Effect.map(choose({ kept: { ...kept, ...changes } }), ({ client }) => client?.id)
-      expect(yield* idOf({})).toBe("kept")
-      expect(yield* idOf({ expiresAt: 1001 })).toBe("kept")
-      expect(yield* idOf({ expiresAt: 1000 })).not.toBe("kept")
-      expect([yield* idOf({ offeredUntil: 1001 }), yield* idOf({ offeredUntil: 1000 })]).toEqual([
-        "kept",
-        `registered at ${login}`
-      ])
-      expect(yield* idOf({ redirects: ["http://localhost:2/callback"] })).not.toBe("kept")
-    }))
+  test.effect("[A1] one that was registered is used with its redirect, and until it ends", function*() {
+    const kept = clientOf({ id: "kept", redirects: ["http://localhost:1/callback"] })
+    const idOf = (changes: Partial<Client.Client>) =>
+      Effect.map(choose({ kept: { ...kept, ...changes } }), ({ client }) => client?.id)
+    expect(yield* idOf({})).toBe("kept")
+    expect(yield* idOf({ expiresAt: 1001 })).toBe("kept")
+    expect(yield* idOf({ expiresAt: 1000 })).not.toBe("kept")
+    expect([yield* idOf({ offeredUntil: 1001 }), yield* idOf({ offeredUntil: 1000 })]).toEqual([
+      "kept",
+      `registered at ${login}`
+    ])
+    expect(yield* idOf({ redirects: ["http://localhost:2/callback"] })).not.toBe("kept")
+  })
 
-  it.effect("[A1] what is registered says what it needs, and no more", () =>
-    Effect.gen(function*() {
-      const sent = (options: Parameters<typeof choose>[0] = {}) =>
-        Effect.map(choose(options), ({ network }) =>
-          JSON.parse(network.asked[0]?.body ?? "{}") as Record<string, unknown>)
-      expect(yield* sent({ scope: "a b" })).toEqual({
-        client_name: "Lifeline",
-        application_type: "native",
-        redirect_uris: ["http://localhost:1/callback"],
-        grant_types: ["authorization_code", "refresh_token"],
-        response_types: ["code"],
-        scope: "a b"
-      })
-      expect(yield* sent()).not.toHaveProperty("scope")
-      const methods = [
-        [["client_secret_post", "none"], "none"],
-        [["client_secret_post", "client_secret_basic"], "client_secret_basic"],
-        [["client_secret_post"], "client_secret_post"],
-        [["private_key_jwt"], undefined]
-      ] as const
-      for (const [token_endpoint_auth_methods_supported, method] of methods) {
-        const body = yield* sent({
-          discovered: discoveredOf({ metadata: metadataOf({ token_endpoint_auth_methods_supported }) })
-        })
-        expect(body["token_endpoint_auth_method"]).toBe(method)
-      }
-    }))
-
-  it.effect("[A1] what was answered is kept; what is no answer is told", () =>
-    Effect.gen(function*() {
-      const answered = (status: number, answer: unknown, discovered = discoveredOf()) =>
-        choose({ discovered }, new StubNetwork().at(`${login}/register`, () => json(status, answer)))
-      const { client } = yield* answered(201, {
-        client_id: "c",
-        client_secret: "s",
-        client_secret_expires_at: 2000,
-        token_endpoint_auth_method: "client_secret_post"
-      })
-      expect(client).toMatchObject({ id: "c", expiresAt: 2_000_000, authentication: "client_secret_post" })
-      expect(Redacted.value(client?.secret ?? Redacted.make(""))).toBe("s")
-      expect((yield* answered(201, { client_id: "c", client_secret_expires_at: 0 })).client).toMatchObject({
-        expiresAt: undefined,
-        secret: undefined
-      })
-      expect(detailOf((yield* answered(200, { id: "c" })).outcome)).toContain(
-        "answers a registration with no client id"
+  test.effect("[A1] what is registered says what it needs, and no more", function*() {
+    const sent = (options: Parameters<typeof choose>[0] = {}) =>
+      Effect.map(
+        choose(options),
+        ({ network }) => JSON.parse(network.asked[0]?.body ?? "{}") as Record<string, unknown>
       )
-      expect(detailOf((yield* answered(400, { error: "no" })).outcome)).toBe(`${login} does not register a client: no`)
-      expect(detailOf((yield* answered(404, {}, discoveredOf({ isGuessed: true }))).outcome)).toBe(
-        `the server wants credentials, and offers no login at ${login}: give it headers`
-      )
-      const closed = discoveredOf({ metadata: metadataOf({ registration_endpoint: undefined }) })
-      expect(detailOf((yield* choose({ discovered: closed })).outcome)).toContain("registers no clients by itself")
-    }))
+    expect(yield* sent({ scope: "a b" })).toEqual({
+      client_name: "Lifeline",
+      application_type: "native",
+      redirect_uris: ["http://localhost:1/callback"],
+      grant_types: ["authorization_code", "refresh_token"],
+      response_types: ["code"],
+      scope: "a b"
+    })
+    expect(yield* sent()).not.toHaveProperty("scope")
+    const methods = [
+      [["client_secret_post", "none"], "none"],
+      [["client_secret_post", "client_secret_basic"], "client_secret_basic"],
+      [["client_secret_post"], "client_secret_post"],
+      [["private_key_jwt"], undefined]
+    ] as const
+    for (const [token_endpoint_auth_methods_supported, method] of methods) {
+      const body = yield* sent({
+        discovered: discoveredOf({ metadata: metadataOf({ token_endpoint_auth_methods_supported }) })
+      })
+      expect(body["token_endpoint_auth_method"]).toBe(method)
+    }
+  })
+
+  test.effect("[A1] what was answered is kept; what is no answer is told", function*() {
+    const answered = (status: number, answer: unknown, discovered = discoveredOf()) =>
+      choose({ discovered }, new StubNetwork().at(`${login}/register`, () => json(status, answer)))
+    const { client } = yield* answered(201, {
+      client_id: "c",
+      client_secret: "s",
+      client_secret_expires_at: 2000,
+      token_endpoint_auth_method: "client_secret_post"
+    })
+    expect(client).toMatchObject({ id: "c", expiresAt: 2_000_000, authentication: "client_secret_post" })
+    expect(Redacted.value(client?.secret ?? Redacted.make(""))).toBe("s")
+    expect((yield* answered(201, { client_id: "c", client_secret_expires_at: 0 })).client).toMatchObject({
+      expiresAt: undefined,
+      secret: undefined
+    })
+    expect(detailOf((yield* answered(200, { id: "c" })).outcome)).toContain(
+      "answers a registration with no client id"
+    )
+    expect(detailOf((yield* answered(400, { error: "no" })).outcome)).toBe(`${login} does not register a client: no`)
+    expect(detailOf((yield* answered(404, {}, discoveredOf({ isGuessed: true }))).outcome)).toBe(
+      `the server wants credentials, and offers no login at ${login}: give it headers`
+    )
+    const closed = discoveredOf({ metadata: metadataOf({ registration_endpoint: undefined }) })
+    expect(detailOf((yield* choose({ discovered: closed })).outcome)).toContain("registers no clients by itself")
+  })
 })
 
 describe("a login", () => {
@@ -306,57 +301,55 @@ describe("a login", () => {
   const begin = (more: Partial<Login.Request> = {}, network = new StubNetwork().authServer(login)) =>
     Effect.either(Login.begin(request(network, more)))
 
-  it.scopedLive("[A1] its address has all that it needs, and each has a state and a verifier of its own", () =>
-    Effect.gen(function*() {
-      const [one, two] = [Either.getOrThrow(yield* begin()), Either.getOrThrow(yield* begin())]
-      const { login: first } = one
-      const parameters = Object.fromEntries(new URL(first.address).searchParams)
-      expect(first.address.startsWith(`${login}/authorize?`)).toBe(true)
-      expect(parameters).toMatchObject({
-        response_type: "code",
-        client_id: `registered at ${login}`,
-        code_challenge_method: "S256",
-        scope: "a b",
-        resource: server,
-        redirect_uri: one.listener.redirect
-      })
-      expect(parameters["state"]).toMatch(/^[\w-]{32}$/)
-      expect(first).toMatchObject({
-        opened: false,
-        issuer: login,
-        account: "default",
-        resource: server
-      })
-      expect(new URL(two.login.address).searchParams.get("state")).not.toBe(parameters["state"])
-      expect(new URL(two.login.address).searchParams.get("code_challenge")).not.toBe(parameters["code_challenge"])
-      const plain = Either.getOrThrow(
-        yield* begin({ scope: undefined, discovered: discoveredOf({ resource: undefined }) })
-      )
-      const { searchParams } = new URL(plain.login.address)
-      expect([searchParams.has("scope"), searchParams.has("resource")]).toEqual([false, false])
-    }))
+  test.scopedLive("[A1] its address has all that it needs, and each has a state and a verifier of its own", function*() {
+    const [one, two] = [Either.getOrThrow(yield* begin()), Either.getOrThrow(yield* begin())]
+    const { login: first } = one
+    const parameters = Object.fromEntries(new URL(first.address).searchParams)
+    expect(first.address.startsWith(`${login}/authorize?`)).toBe(true)
+    expect(parameters).toMatchObject({
+      response_type: "code",
+      client_id: `registered at ${login}`,
+      code_challenge_method: "S256",
+      scope: "a b",
+      resource: server,
+      redirect_uri: one.listener.redirect
+    })
+    expect(parameters["state"]).toMatch(/^[\w-]{32}$/)
+    expect(first).toMatchObject({
+      opened: false,
+      issuer: login,
+      account: "default",
+      resource: server
+    })
+    expect(new URL(two.login.address).searchParams.get("state")).not.toBe(parameters["state"])
+    expect(new URL(two.login.address).searchParams.get("code_challenge")).not.toBe(parameters["code_challenge"])
+    const plain = Either.getOrThrow(
+      yield* begin({ scope: undefined, discovered: discoveredOf({ resource: undefined }) })
+    )
+    const { searchParams } = new URL(plain.login.address)
+    expect([searchParams.has("scope"), searchParams.has("resource")]).toEqual([false, false])
+  })
 
-  it.scopedLive("[A1] without S256, without codes, or with no free port there is none", () =>
-    Effect.gen(function*() {
-      const refused = (metadata: Partial<Discovered["metadata"]>) =>
-        Effect.map(begin({ discovered: discoveredOf({ metadata: metadataOf(metadata) }) }), detailOf)
-      expect(yield* refused({ code_challenge_methods_supported: undefined })).toContain("PKCE with S256")
-      expect(yield* refused({ code_challenge_methods_supported: ["plain"] })).toContain("PKCE with S256")
-      expect(yield* refused({ response_types_supported: ["token"] })).toContain("offers no login with a code")
-      expect(yield* refused({ response_types_supported: undefined })).toBe("none")
-      expect(yield* refused({ authorization_endpoint: undefined })).toContain("no valid authorization endpoint")
-      const taken = yield* Effect.acquireRelease(
-        Effect.async<ReturnType<typeof createServer>>((resume) => {
-          const http = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
-        }),
-        (http) => Effect.sync(() => http.close())
-      )
-      const { port } = taken.address() as AddressInfo
-      const place = { host: "localhost", port, path: "/callback" }
-      expect(detailOf(yield* begin({ places: [place] }))).toContain(`port ${port} is taken`)
-      const next = yield* begin({ places: [place, { ...place, port: 0 }] })
-      expect(Either.isRight(next)).toBe(true)
-    }))
+  test.scopedLive("[A1] without S256, without codes, or with no free port there is none", function*() {
+    const refused = (metadata: Partial<Discovered["metadata"]>) =>
+      Effect.map(begin({ discovered: discoveredOf({ metadata: metadataOf(metadata) }) }), detailOf)
+    expect(yield* refused({ code_challenge_methods_supported: undefined })).toContain("PKCE with S256")
+    expect(yield* refused({ code_challenge_methods_supported: ["plain"] })).toContain("PKCE with S256")
+    expect(yield* refused({ response_types_supported: ["token"] })).toContain("offers no login with a code")
+    expect(yield* refused({ response_types_supported: undefined })).toBe("none")
+    expect(yield* refused({ authorization_endpoint: undefined })).toContain("no valid authorization endpoint")
+    const taken = yield* Effect.acquireRelease(
+      Effect.async<ReturnType<typeof createServer>>((resume) => {
+        const http = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
+      }),
+      (http) => Effect.sync(() => http.close())
+    )
+    const { port } = taken.address() as AddressInfo
+    const place = { host: "localhost", port, path: "/callback" }
+    expect(detailOf(yield* begin({ places: [place] }))).toContain(`port ${port} is taken`)
+    const next = yield* begin({ places: [place, { ...place, port: 0 }] })
+    expect(Either.isRight(next)).toBe(true)
+  })
 })
 
 describe("tokens that are kept", () => {
@@ -408,57 +401,53 @@ describe("tokens that are kept", () => {
       }
     })
 
-  it.scoped("[A2] are renewed when five minutes or a fifth of their life is left, and not before", () =>
-    Effect.gen(function*() {
-      for (const [life, early] of [[2_000_000, 300_000], [100_000, 20_000]] as const) {
-        const start = yield* Clock.currentTimeMillis
-        const { refreshes, token } = yield* make(grantOf({ obtainedAt: start, expiresAt: start + life }))
-        yield* TestClock.adjust(Duration.millis(life - early - 1))
-        expect([yield* token, refreshes()]).toEqual(["access", 0])
-        yield* TestClock.adjust("1 millis")
-        expect([yield* token, refreshes()]).toEqual(["new-1", 1])
-        expect([yield* token, refreshes()]).toEqual(["new-1", 1])
-      }
-    }))
+  test.scoped("[A2] are renewed when five minutes or a fifth of their life is left, and not before", function*() {
+    for (const [life, early] of [[2_000_000, 300_000], [100_000, 20_000]] as const) {
+      const start = yield* Clock.currentTimeMillis
+      const { refreshes, token } = yield* make(grantOf({ obtainedAt: start, expiresAt: start + life }))
+      yield* TestClock.adjust(Duration.millis(life - early - 1))
+      expect([yield* token, refreshes()]).toEqual(["access", 0])
+      yield* TestClock.adjust("1 millis")
+      expect([yield* token, refreshes()]).toEqual(["new-1", 1])
+      expect([yield* token, refreshes()]).toEqual(["new-1", 1])
+    }
+  })
 
-  it.scoped("[A2] without an end, or with nothing to renew them, are used until they are refused", () =>
-    Effect.gen(function*() {
-      for (const one of [grantOf({ expiresAt: undefined }), grantOf({ refresh: undefined })]) {
-        const { refreshes, token } = yield* make(one)
-        yield* TestClock.adjust("1 day")
-        expect([yield* token, refreshes()]).toEqual(["access", 0])
-      }
-    }))
+  test.scoped("[A2] without an end, or with nothing to renew them, are used until they are refused", function*() {
+    for (const one of [grantOf({ expiresAt: undefined }), grantOf({ refresh: undefined })]) {
+      const { refreshes, token } = yield* make(one)
+      yield* TestClock.adjust("1 day")
+      expect([yield* token, refreshes()]).toEqual(["access", 0])
+    }
+  })
 
-  it.scoped("[A2] that cannot be renewed just now are used while they are good, and fail with why afterwards", () =>
-    Effect.gen(function*() {
-      const network = new StubNetwork().authServer(login).resource(server, login).at(
-        `${login}/token`,
-        () => json(503, {})
-      )
-      const { kept, signIn, token } = yield* make(grantOf({ expiresAt: 100_000 }), {}, network)
-      yield* TestClock.adjust("90 seconds")
-      expect(yield* token).toBe("access")
-      expect((yield* signIn.state)._tag).toBe("Later")
-      yield* TestClock.adjust("10 seconds")
-      expect(yield* token).toContain("is not ready: HTTP 503")
-      expect((yield* kept).grants).toHaveLength(1)
-    }))
+  test.scoped("[A2] that cannot be renewed just now are used while they are good, and fail with why afterwards", function*() {
+    const network = new StubNetwork().authServer(login).resource(server, login).at(
+      `${login}/token`,
+      () => json(503, {})
+    )
+    const { kept, signIn, token } = yield* make(grantOf({ expiresAt: 100_000 }), {}, network)
+    yield* TestClock.adjust("90 seconds")
+    expect(yield* token).toBe("access")
+    expect((yield* signIn.state)._tag).toBe("Later")
+    yield* TestClock.adjust("10 seconds")
+    expect(yield* token).toContain("is not ready: HTTP 503")
+    expect((yield* kept).grants).toHaveLength(1)
+  })
 
-  it.scoped("[A2] keep what a renewal does not name", () =>
-    Effect.gen(function*() {
-      const network = new StubNetwork().authServer(login).resource(server, login)
-        .at(`${login}/token`, { access_token: "new", token_type: "Bearer" })
-      const { kept, renew, token } = yield* make(grantOf(), {}, network)
-      expect(yield* renew()).toEqual(Either.right(true))
-      expect(yield* token).toBe("new")
-      const [[, grant] = [undefined, undefined]] = (yield* kept).grants
-      expect(grant).toMatchObject({ scope: "a", asked: "a", issuer: login, resource: server })
-      expect(Redacted.value(grant?.refresh ?? Redacted.make(""))).toBe("refresh")
-      expect(network.forms(`${login}/token`)).toEqual([
-        { grant_type: "refresh_token", refresh_token: "refresh", client_id: "a client", resource: server }
-      ])
-    }))
+  test.scoped("[A2] keep what a renewal does not name", function*() {
+    const network = new StubNetwork().authServer(login).resource(server, login)
+      .at(`${login}/token`, { access_token: "new", token_type: "Bearer" })
+    const { kept, renew, token } = yield* make(grantOf(), {}, network)
+    expect(yield* renew()).toEqual(Either.right(true))
+    expect(yield* token).toBe("new")
+    const [[, grant] = [undefined, undefined]] = (yield* kept).grants
+    expect(grant).toMatchObject({ scope: "a", asked: "a", issuer: login, resource: server })
+    expect(Redacted.value(grant?.refresh ?? Redacted.make(""))).toBe("refresh")
+    expect(network.forms(`${login}/token`)).toEqual([
+      { grant_type: "refresh_token", refresh_token: "refresh", client_id: "a client", resource: server }
+    ])
+  })
 
   /** A client whose redirect is free, so that it need not be registered anew for a login. */
   const client = () =>
@@ -501,225 +490,213 @@ describe("tokens that are kept", () => {
     ["an error with 200", () => json(200, { error: "bad_refresh_token" })]
   ]
 
-  it.scoped("[A2] whose refresh token is refused are renewed when it is taken at the second or third try, and nobody is asked", () =>
-    Effect.gen(function*() {
-      for (const [name, refusal] of refusals) {
-        for (const times of [1, 2]) {
-          const { kept, refreshes, renew, signIn, token } = yield* make(grantOf(), {}, refusing(times, refusal))
-          expect([name, yield* inTime(renew()), refreshes()]).toEqual([name, Either.right(true), times + 1])
-          expect([yield* token, (yield* signIn.state)._tag]).toEqual(["good again", "SignedIn"])
-          expect((yield* kept).clients.map(([, { id }]) => id)).toEqual(["a client"])
-        }
+  test.scoped("[A2] whose refresh token is refused are renewed when it is taken at the second or third try, and nobody is asked", function*() {
+    for (const [name, refusal] of refusals) {
+      for (const times of [1, 2]) {
+        const { kept, refreshes, renew, signIn, token } = yield* make(grantOf(), {}, refusing(times, refusal))
+        expect([name, yield* inTime(renew()), refreshes()]).toEqual([name, Either.right(true), times + 1])
+        expect([yield* token, (yield* signIn.state)._tag]).toEqual(["good again", "SignedIn"])
+        expect((yield* kept).clients.map(([, { id }]) => id)).toEqual(["a client"])
       }
-    }))
+    }
+  })
 
-  it.scoped("[A2] that are refused as soon as they are renewed lead to a login after two of them, and later ones do not", () =>
-    Effect.gen(function*() {
-      for (const [pause, isAsked] of [[1000, true], [60_000, true], [121_000, false]] as const) {
-        yield* Effect.scoped(Effect.gen(function*() {
-          const { refreshes, renew, signIn } = yield* make(grantOf({ expiresAt: undefined }))
-          for (let time = 0; time < 3; time++) {
-            yield* inTime(renew())
-            yield* TestClock.adjust(pause)
-          }
-          if (isAsked) yield* isAsking(signIn)
-          expect([pause, refreshes(), (yield* signIn.state)._tag]).toEqual(
-            isAsked ? [pause, 2, "LoginNeeded"] : [pause, 3, "SignedIn"]
-          )
-        }))
-      }
-    }))
-
-  it.scoped("[A2] that are refused as soon as they are renewed now and then, and good for two minutes in between, lead to no login", () =>
-    Effect.gen(function*() {
-      const { refreshes, renew, signIn } = yield* make(grantOf({ expiresAt: undefined }))
-      for (let round = 1; round <= 4; round++) {
-        for (const good of ["1 second", "121 seconds"] as const) {
-          expect([round, yield* inTime(renew())]).toEqual([round, Either.right(true)])
-          yield* TestClock.adjust(good)
-        }
-      }
-      expect([refreshes(), (yield* signIn.state)._tag]).toEqual([8, "SignedIn"])
-    }))
-
-  it.scoped("[A2] of a machine that are refused as soon as they are given are not asked for again and again", () =>
-    Effect.gen(function*() {
-      const { network, renew } = yield* make(grantOf({ method: "credentials", expiresAt: undefined }))
-      const given = () => network.forms(`${login}/token`).length
-      for (let time = 0; time < 10; time++) {
-        yield* inTime(renew())
-        yield* TestClock.adjust("5 seconds")
-      }
-      expect(given()).toBe(2)
-      expect(yield* inTime(renew())).toMatchObject({
-        left: { detail: expect.stringContaining("refuses each token") }
-      })
-    }))
-
-  it.scoped("[A1] a login is begun by itself only where the configuration has no credentials of its own", () =>
-    Effect.gen(function*() {
-      const { network, renew, signIn } = yield* make(
-        grantOf({ server: "https://other.example/mcp" }),
-        { isAutomatic: false }
-      )
-      expect(yield* inTime(renew())).toEqual(Either.right(false))
-      expect([network.asked, (yield* signIn.state)._tag]).toEqual([[], "NotAsked"])
-      const { renew: again, token } = yield* make(grantOf({ expiresAt: undefined }), { isAutomatic: false })
-      expect([yield* token, yield* inTime(again())]).toEqual(["access", Either.right(true)])
-    }))
-
-  it.scoped("[A2] a refresh token that was refused is tried again 2 s and 10 s later", () =>
-    Effect.gen(function*() {
-      const { refreshes, renew } = yield* make(grantOf(), {}, refusing(2, () => json(400, { error: "invalid_grant" })))
-      const renewing = yield* Effect.fork(renew())
-      for (const [time, tries] of [[2000, 1], [10_000, 2]] as const) {
-        while (!Chunk.contains(yield* TestClock.sleeps(), time)) {
-          yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-        }
-        expect(refreshes()).toBe(tries)
-        yield* TestClock.setTime(time)
-      }
-      expect([yield* Fiber.join(renewing), refreshes()]).toEqual([Either.right(true), 3])
-    }))
-
-  it.scoped("[A2] whose refresh token is refused each time lead to a login, whatever the refusal says, and are kept", () =>
-    Effect.gen(function*() {
-      for (const [name, refusal] of refusals) {
-        // Each ends before the next one, whose browser comes back to the same port.
-        yield* Effect.scoped(Effect.gen(function*() {
-          const { kept, refreshes, renew, signIn } = yield* make(
-            grantOf({ client: client() }),
-            {},
-            refusing(Infinity, refusal)
-          )
+  test.scoped("[A2] that are refused as soon as they are renewed lead to a login after two of them, and later ones do not", function*() {
+    for (const [pause, isAsked] of [[1000, true], [60_000, true], [121_000, false]] as const) {
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { refreshes, renew, signIn } = yield* make(grantOf({ expiresAt: undefined }))
+        for (let time = 0; time < 3; time++) {
           yield* inTime(renew())
-          yield* isAsking(signIn)
-          expect([name, refreshes()]).toEqual([name, 3])
-          const { clients, grants } = yield* kept
-          expect(grants.map(([, { access, client }]) => [Redacted.value(access), client.id])).toEqual([
-            ["access", "a client"]
-          ])
-          // A client that is not known any more could not log in.
-          const isUnknown = name === "invalid_client" || name === "unauthorized_client"
-          expect([name, clients.map(([, { id }]) => id)]).toEqual([
-            name,
-            [isUnknown ? `registered at ${login}` : "a client"]
-          ])
-        }))
-      }
-    }))
+          yield* TestClock.adjust(pause)
+        }
+        if (isAsked) yield* isAsking(signIn)
+        expect([pause, refreshes(), (yield* signIn.state)._tag]).toEqual(
+          isAsked ? [pause, 2, "LoginNeeded"] : [pause, 3, "SignedIn"]
+        )
+      }))
+    }
+  })
 
-  it.scoped("[A1] a client with which nobody finishes a login is registered anew, by itself once a day, and when a person asks", () =>
-    Effect.gen(function*() {
-      let registered = 0
-      const network = refusing(Infinity, () => json(400, { error: "invalid_grant" }))
-        .at(`${login}/register`, () => json(201, { client_id: `client ${++registered}` }))
-      const { kept, renew, signIn } = yield* make(grantOf({ client: client() }), {}, network)
-      const reached = (tag: State.State["_tag"]) =>
-        Effect.map(Stream.runHead(Stream.filter(signIn.changes, ({ _tag }) => _tag === tag)), Option.getOrThrow)
-      const offered = Effect.gen(function*() {
+  test.scoped("[A2] that are refused as soon as they are renewed now and then, and good for two minutes in between, lead to no login", function*() {
+    const { refreshes, renew, signIn } = yield* make(grantOf({ expiresAt: undefined }))
+    for (let round = 1; round <= 4; round++) {
+      for (const good of ["1 second", "121 seconds"] as const) {
+        expect([round, yield* inTime(renew())]).toEqual([round, Either.right(true)])
+        yield* TestClock.adjust(good)
+      }
+    }
+    expect([refreshes(), (yield* signIn.state)._tag]).toEqual([8, "SignedIn"])
+  })
+
+  test.scoped("[A2] of a machine that are refused as soon as they are given are not asked for again and again", function*() {
+    const { network, renew } = yield* make(grantOf({ method: "credentials", expiresAt: undefined }))
+    const given = () => network.forms(`${login}/token`).length
+    for (let time = 0; time < 10; time++) {
+      yield* inTime(renew())
+      yield* TestClock.adjust("5 seconds")
+    }
+    expect(given()).toBe(2)
+    expect(yield* inTime(renew())).toMatchObject({
+      left: { detail: expect.stringContaining("refuses each token") }
+    })
+  })
+
+  test.scoped("[A1] a login is begun by itself only where the configuration has no credentials of its own", function*() {
+    const { network, renew, signIn } = yield* make(
+      grantOf({ server: "https://other.example/mcp" }),
+      { isAutomatic: false }
+    )
+    expect(yield* inTime(renew())).toEqual(Either.right(false))
+    expect([network.asked, (yield* signIn.state)._tag]).toEqual([[], "NotAsked"])
+    const { renew: again, token } = yield* make(grantOf({ expiresAt: undefined }), { isAutomatic: false })
+    expect([yield* token, yield* inTime(again())]).toEqual(["access", Either.right(true)])
+  })
+
+  test.scoped("[A2] a refresh token that was refused is tried again 2 s and 10 s later", function*() {
+    const { refreshes, renew } = yield* make(grantOf(), {}, refusing(2, () => json(400, { error: "invalid_grant" })))
+    const renewing = yield* Effect.fork(renew())
+    for (const [time, tries] of [[2000, 1], [10_000, 2]] as const) {
+      while (!Chunk.contains(yield* TestClock.sleeps(), time)) {
+        yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+      }
+      expect(refreshes()).toBe(tries)
+      yield* TestClock.setTime(time)
+    }
+    expect([yield* Fiber.join(renewing), refreshes()]).toEqual([Either.right(true), 3])
+  })
+
+  test.scoped("[A2] whose refresh token is refused each time lead to a login, whatever the refusal says, and are kept", function*() {
+    for (const [name, refusal] of refusals) {
+      // Each ends before the next one, whose browser comes back to the same port.
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { kept, refreshes, renew, signIn } = yield* make(
+          grantOf({ client: client() }),
+          {},
+          refusing(Infinity, refusal)
+        )
         yield* inTime(renew())
-        const state = yield* reached("LoginNeeded")
-        const id = state._tag === "LoginNeeded" ? new URL(state.address).searchParams.get("client_id") : undefined
-        yield* TestClock.adjust("10 minutes")
-        yield* reached("Refused")
-        return id
-      })
-      expect([yield* offered, yield* offered]).toEqual(["a client", "client 1"])
-      yield* TestClock.adjust("1 day")
-      expect(yield* offered).toBe("client 2")
-      yield* signIn.askAgain
-      expect(yield* offered).toBe("client 3")
-      expect((yield* kept).clients).toHaveLength(1)
-    }))
+        yield* isAsking(signIn)
+        expect([name, refreshes()]).toEqual([name, 3])
+        const { clients, grants } = yield* kept
+        expect(grants.map(([, { access, client }]) => [Redacted.value(access), client.id])).toEqual([
+          ["access", "a client"]
+        ])
+        // A client that is not known any more could not log in.
+        const isUnknown = name === "invalid_client" || name === "unauthorized_client"
+        expect([name, clients.map(([, { id }]) => id)]).toEqual([
+          name,
+          [isUnknown ? `registered at ${login}` : "a client"]
+        ])
+      }))
+    }
+  })
 
-  it.scoped("[A2] that were refused are not sent, and are tried once a minute while a person is asked", () =>
-    Effect.gen(function*() {
-      for (const expiresAt of [undefined, 1]) {
-        yield* Effect.scoped(Effect.gen(function*() {
-          const network = refusing(4, () => json(400, { error: "invalid_grant" }))
-          const { kept, refreshes, renew, signIn, token } = yield* make(
-            grantOf({ client: client(), expiresAt }),
-            {},
-            network
-          )
-          if (expiresAt !== undefined) expect(yield* inTime(token)).toBeUndefined()
-          yield* inTime(renew())
-          yield* isAsking(signIn)
-          const before = refreshes()
-          yield* renew()
-          expect([yield* token, refreshes()]).toEqual([undefined, before])
-          let minutes = 0
-          while (refreshes() < 5) {
-            expect((yield* signIn.state)._tag).toBe("LoginNeeded")
-            yield* TestClock.adjust("1 minute")
-            yield* renew()
-            expect(refreshes()).toBe(before + ++minutes)
-          }
-          expect([yield* token, (yield* signIn.state)._tag]).toEqual(["good again", "SignedIn"])
-          expect((yield* kept).grants).toHaveLength(1)
-        }))
-      }
-    }))
+  test.scoped("[A1] a client with which nobody finishes a login is registered anew, by itself once a day, and when a person asks", function*() {
+    let registered = 0
+    const network = refusing(Infinity, () => json(400, { error: "invalid_grant" }))
+      .at(`${login}/register`, () => json(201, { client_id: `client ${++registered}` }))
+    const { kept, renew, signIn } = yield* make(grantOf({ client: client() }), {}, network)
+    const reached = (tag: State.State["_tag"]) =>
+      Effect.map(Stream.runHead(Stream.filter(signIn.changes, ({ _tag }) => _tag === tag)), Option.getOrThrow)
+    const offered = Effect.gen(function*() {
+      yield* inTime(renew())
+      const state = yield* reached("LoginNeeded")
+      const id = state._tag === "LoginNeeded" ? new URL(state.address).searchParams.get("client_id") : undefined
+      yield* TestClock.adjust("10 minutes")
+      yield* reached("Refused")
+      return id
+    })
+    expect([yield* offered, yield* offered]).toEqual(["a client", "client 1"])
+    yield* TestClock.adjust("1 day")
+    expect(yield* offered).toBe("client 2")
+    yield* signIn.askAgain
+    expect(yield* offered).toBe("client 3")
+    expect((yield* kept).clients).toHaveLength(1)
+  })
 
-  it.scoped("[A2] that cannot be renewed just now, or where no authorization server answers, lead to no login", () =>
-    Effect.gen(function*() {
-      const others = [
-        [() => json(503, {}), "Later"],
-        [() => json(429, { error: "slow_down" }), "Later"],
-        [() => new Response("<html>Log in to this network</html>"), "Refused"]
-      ] as const
-      for (const [answer, tag] of others) {
-        const { kept, refreshes, renew, signIn } = yield* make(grantOf(), {}, refusing(Infinity, answer))
+  test.scoped("[A2] that were refused are not sent, and are tried once a minute while a person is asked", function*() {
+    for (const expiresAt of [undefined, 1]) {
+      yield* Effect.scoped(Effect.gen(function*() {
+        const network = refusing(4, () => json(400, { error: "invalid_grant" }))
+        const { kept, refreshes, renew, signIn, token } = yield* make(
+          grantOf({ client: client(), expiresAt }),
+          {},
+          network
+        )
+        if (expiresAt !== undefined) expect(yield* inTime(token)).toBeUndefined()
+        yield* inTime(renew())
+        yield* isAsking(signIn)
+        const before = refreshes()
         yield* renew()
-        expect([(yield* signIn.state)._tag, refreshes(), (yield* kept).grants.length]).toEqual([tag, 1, 1])
-      }
-    }))
+        expect([yield* token, refreshes()]).toEqual([undefined, before])
+        let minutes = 0
+        while (refreshes() < 5) {
+          expect((yield* signIn.state)._tag).toBe("LoginNeeded")
+          yield* TestClock.adjust("1 minute")
+          yield* renew()
+          expect(refreshes()).toBe(before + ++minutes)
+        }
+        expect([yield* token, (yield* signIn.state)._tag]).toEqual(["good again", "SignedIn"])
+        expect((yield* kept).grants).toHaveLength(1)
+      }))
+    }
+  })
 
-  it.scoped("[A1] for more rights nothing is refreshed; what was asked for and not given is asked for again after 10 minutes", () =>
-    Effect.gen(function*() {
-      const challenge = `Bearer error="insufficient_scope", scope="write"`
-      const more = yield* make(grantOf({ expiresAt: undefined }))
-      yield* more.renew(403, challenge)
-      expect(yield* more.signIn.state).toMatchObject({
-        _tag: "LoginNeeded",
-        stepUp: true,
-        address: expect.stringContaining("scope=a+write")
-      })
-      expect(more.refreshes()).toBe(0)
-      const start = yield* Clock.currentTimeMillis
-      const vain = yield* make(grantOf({ asked: "a write", obtainedAt: start, expiresAt: undefined }))
-      yield* TestClock.adjust("599999 millis")
-      expect(yield* vain.renew(403, challenge)).toEqual(Either.right(false))
-      expect((yield* vain.signIn.state)._tag).toBe("SignedIn")
-      yield* TestClock.adjust("1 millis")
-      yield* vain.renew(403, challenge)
-      expect((yield* vain.signIn.state)._tag).toBe("LoginNeeded")
-    }))
+  test.scoped("[A2] that cannot be renewed just now, or where no authorization server answers, lead to no login", function*() {
+    const others = [
+      [() => json(503, {}), "Later"],
+      [() => json(429, { error: "slow_down" }), "Later"],
+      [() => new Response("<html>Log in to this network</html>"), "Refused"]
+    ] as const
+    for (const [answer, tag] of others) {
+      const { kept, refreshes, renew, signIn } = yield* make(grantOf(), {}, refusing(Infinity, answer))
+      yield* renew()
+      expect([(yield* signIn.state)._tag, refreshes(), (yield* kept).grants.length]).toEqual([tag, 1, 1])
+    }
+  })
 
-  it.scoped("[A1] a login that is asked for before anything has connected reads no endless answer", () =>
-    Effect.gen(function*() {
-      let bytes = 0
-      const http = yield* Effect.acquireRelease(
-        Effect.async<ReturnType<typeof createServer>>((resume) => {
-          const endless = createServer((_, response) => {
-            const write = (): void => {
-              while (!response.destroyed && response.write(Buffer.alloc(65_536, " "))) bytes += 65_536
-              if (!response.destroyed) response.once("drain", write)
-            }
-            response.writeHead(200, { "content-type": "application/json" })
-            write()
-          })
-          endless.listen(0, "127.0.0.1", () => resume(Effect.succeed(endless)))
-        }),
-        (endless) => Effect.sync(() => endless.close().closeAllConnections())
-      )
-      const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`
-      const signIn = yield* SignIn.make({ url }).pipe(Effect.provide(StateFolder.layerAt(yield* Signer.folder)))
-      expect(yield* Effect.flip(signIn.login)).toMatchObject({
-        _tag: "Later",
-        detail: expect.stringContaining("longer than 1048576 bytes")
-      })
-      expect(bytes).toBeLessThan(64 * 1024 * 1024)
-    }))
+  test.scoped("[A1] for more rights nothing is refreshed; what was asked for and not given is asked for again after 10 minutes", function*() {
+    const challenge = `Bearer error="insufficient_scope", scope="write"`
+    const more = yield* make(grantOf({ expiresAt: undefined }))
+    yield* more.renew(403, challenge)
+    expect(yield* more.signIn.state).toMatchObject({
+      _tag: "LoginNeeded",
+      stepUp: true,
+      address: expect.stringContaining("scope=a+write")
+    })
+    expect(more.refreshes()).toBe(0)
+    const start = yield* Clock.currentTimeMillis
+    const vain = yield* make(grantOf({ asked: "a write", obtainedAt: start, expiresAt: undefined }))
+    yield* TestClock.adjust("599999 millis")
+    expect(yield* vain.renew(403, challenge)).toEqual(Either.right(false))
+    expect((yield* vain.signIn.state)._tag).toBe("SignedIn")
+    yield* TestClock.adjust("1 millis")
+    yield* vain.renew(403, challenge)
+    expect((yield* vain.signIn.state)._tag).toBe("LoginNeeded")
+  })
+
+  test.scoped("[A1] a login that is asked for before anything has connected reads no endless answer", function*() {
+    let bytes = 0
+    const http = yield* Effect.acquireRelease(
+      Effect.async<ReturnType<typeof createServer>>((resume) => {
+        const endless = createServer((_, response) => {
+          const write = (): void => {
+            while (!response.destroyed && response.write(Buffer.alloc(65_536, " "))) bytes += 65_536
+            if (!response.destroyed) response.once("drain", write)
+          }
+          response.writeHead(200, { "content-type": "application/json" })
+          write()
+        })
+        endless.listen(0, "127.0.0.1", () => resume(Effect.succeed(endless)))
+      }),
+      (endless) => Effect.sync(() => endless.close().closeAllConnections())
+    )
+    const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`
+    const signIn = yield* SignIn.make({ url }).pipe(Effect.provide(StateFolder.layerAt(yield* Signer.folder)))
+    expect(yield* Effect.flip(signIn.login)).toMatchObject({
+      _tag: "Later",
+      detail: expect.stringContaining("longer than 1048576 bytes")
+    })
+    expect(bytes).toBeLessThan(64 * 1024 * 1024)
+  })
 })

@@ -1,4 +1,3 @@
-import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import {
   chmodSync,
@@ -13,6 +12,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { expect, it, test } from "../../testing/test/support/vitest.js"
 import * as StateFolder from "../src/StateFolder.js"
 import * as ToolPins from "../src/ToolPins.js"
 
@@ -67,36 +67,34 @@ it.scoped.each(Object.keys(damages))(
     })
 )
 
-it.scoped("[G24] what is removed is not there any more; a folder that others can write is no proof of that", () =>
-  Effect.gen(function*() {
-    const folder = yield* path
-    const store = (yield* pins(folder)).of("s", origin)
-    expect(yield* store.get).toBeUndefined()
-    yield* store.update(() => kept)
-    yield* store.update(() => undefined)
-    expect(readdirSync(join(folder, "tool-pins"))).toEqual([])
-    expect(yield* store.get).toBeUndefined()
-    chmodSync(join(folder, "tool-pins"), 0o777)
-    const all = yield* pins(folder)
-    expect(yield* all.of("s", origin).get).toMatchObject({ _tag: "Unreadable" })
-    expect(yield* Effect.flip(all.named("s"))).toMatchObject({ message: expect.stringContaining("cannot be read") })
-  }))
+test.scoped("[G24] what is removed is not there any more; a folder that others can write is no proof of that", function*() {
+  const folder = yield* path
+  const store = (yield* pins(folder)).of("s", origin)
+  expect(yield* store.get).toBeUndefined()
+  yield* store.update(() => kept)
+  yield* store.update(() => undefined)
+  expect(readdirSync(join(folder, "tool-pins"))).toEqual([])
+  expect(yield* store.get).toBeUndefined()
+  chmodSync(join(folder, "tool-pins"), 0o777)
+  const all = yield* pins(folder)
+  expect(yield* all.of("s", origin).get).toMatchObject({ _tag: "Unreadable" })
+  expect(yield* Effect.flip(all.named("s"))).toMatchObject({ message: expect.stringContaining("cannot be read") })
+})
 
-it.scopedLive("[G24] what was approved is kept for three years in which nobody uses it, so that a server that comes back is no new one", () =>
-  Effect.gen(function*() {
-    const state = yield* path
-    const files = join(state, "tool-pins")
-    const isKept = (name: string) => readdirSync(files).includes(name)
-    const aged = []
-    for (const days of [1, 2 * 365, 4 * 365]) {
-      mkdirSync(files, { recursive: true, mode: 0o700 })
-      const before = readdirSync(files)
-      yield* (yield* pins(state)).of(`unused for ${days} days`, origin).update(() => kept)
-      const name = readdirSync(files).find((one) => !before.includes(one))!
-      aged.push(name)
-      const used = Date.now() / 1000 - days * 24 * 60 * 60
-      utimesSync(join(files, name), used, used)
-    }
-    yield* (yield* pins(state)).of("another", origin).update(() => kept)
-    expect(aged.map(isKept)).toEqual([true, true, false])
-  }))
+test.scopedLive("[G24] what was approved is kept for three years in which nobody uses it, so that a server that comes back is no new one", function*() {
+  const state = yield* path
+  const files = join(state, "tool-pins")
+  const isKept = (name: string) => readdirSync(files).includes(name)
+  const aged = []
+  for (const days of [1, 2 * 365, 4 * 365]) {
+    mkdirSync(files, { recursive: true, mode: 0o700 })
+    const before = readdirSync(files)
+    yield* (yield* pins(state)).of(`unused for ${days} days`, origin).update(() => kept)
+    const name = readdirSync(files).find((one) => !before.includes(one))!
+    aged.push(name)
+    const used = Date.now() / 1000 - days * 24 * 60 * 60
+    utimesSync(join(files, name), used, used)
+  }
+  yield* (yield* pins(state)).of("another", origin).update(() => kept)
+  expect(aged.map(isKept)).toEqual([true, true, false])
+})

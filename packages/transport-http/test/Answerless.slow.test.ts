@@ -1,9 +1,9 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Sending } from "@mcp-lifeline/core"
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Fiber, type Scope } from "effect"
 import { pairs } from "../../testing/test/support/pairs.js"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import * as Harness from "./fixtures/Harness.js"
 import * as OlderServer from "./fixtures/OlderServer.js"
 
@@ -28,67 +28,64 @@ const manyOver = (way: string): number => way.startsWith("a dispatcher") ? 8 : m
 
 describe("messages that have no answer", () => {
   for (const [[how, fault], [way, options]] of pairs(Object.entries(left), Object.entries(ways))) {
-    it.scopedLive(`[T14:real T4] left ${how}, over ${way}: the connection comes up, and nothing waits behind them`, () =>
-      Effect.gen(function*() {
-        const server = yield* Harness.server
-        const isRefusal = how.includes("refusal")
-        if (!isRefusal) server.fail(isAnswerless, fault)
-        const { call, connection, losses } = yield* Harness.connect(
-          HttpConnector.make({ url: server.url, protocol: "2025", ...(yield* options) })
+    test.scopedLive(`[T14:real T4] left ${how}, over ${way}: the connection comes up, and nothing waits behind them`, function*() {
+      const server = yield* Harness.server
+      const isRefusal = how.includes("refusal")
+      if (!isRefusal) server.fail(isAnswerless, fault)
+      const { call, connection, losses } = yield* Harness.connect(
+        HttpConnector.make({ url: server.url, protocol: "2025", ...(yield* options) })
+      )
+      assert.strictEqual(server.count("notifications/initialized"), 1)
+      if (isRefusal) server.fail(isAnswerless, fault)
+      const many = manyOver(way)
+      const told = yield* Effect.fork(
+        Effect.all(
+          Array.from({ length: many }, () => Effect.either(connection.notify("notifications/x"))),
+          {
+            concurrency: "unbounded"
+          }
         )
-        assert.strictEqual(server.count("notifications/initialized"), 1)
-        if (isRefusal) server.fail(isAnswerless, fault)
-        const many = manyOver(way)
-        const told = yield* Effect.fork(
-          Effect.all(
-            Array.from({ length: many }, () => Effect.either(connection.notify("notifications/x"))),
-            {
-              concurrency: "unbounded"
-            }
-          )
-        )
-        yield* Effect.promise(() => server.until(() => server.count("notifications/x") > 3))
-        yield* Sending.ask(connection, "ping", undefined, { timeout: 20_000 })
-        yield* call()
-        yield* Fiber.join(told)
-        yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))
-        server.fail("tools/call", HttpFault.hang(), 1)
-        const cancelled = yield* Effect.fork(call())
-        yield* Effect.promise(() => server.until(() => server.count("tools/call") === 2))
-        yield* Fiber.interrupt(cancelled)
-        yield* Effect.promise(() => server.until(() => server.count("notifications/cancelled") === 1))
-        yield* call()
-        assert.deepStrictEqual(losses, [])
-      }))
+      )
+      yield* Effect.promise(() => server.until(() => server.count("notifications/x") > 3))
+      yield* Sending.ask(connection, "ping", undefined, { timeout: 20_000 })
+      yield* call()
+      yield* Fiber.join(told)
+      yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))
+      server.fail("tools/call", HttpFault.hang(), 1)
+      const cancelled = yield* Effect.fork(call())
+      yield* Effect.promise(() => server.until(() => server.count("tools/call") === 2))
+      yield* Fiber.interrupt(cancelled)
+      yield* Effect.promise(() => server.until(() => server.count("notifications/cancelled") === 1))
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    })
   }
 
-  it.scopedLive("[T14:real E4] a server without sessions that leaves them without a status holds nothing up", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make({ era: "2026" })
-      server.fail(isAnswerless, HttpFault.hang())
-      const { call, connection, losses } = yield* Harness.connect(
-        HttpConnector.make({ url: server.url, protocol: "2026" })
-      )
-      yield* Effect.all(Array.from({ length: many }, () => connection.notify("notifications/x")), {
-        concurrency: "unbounded"
-      })
-      yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))
-      yield* call()
-      assert.deepStrictEqual(losses, [])
-    }))
+  test.scopedLive("[T14:real E4] a server without sessions that leaves them without a status holds nothing up", function*() {
+    const server = yield* HttpFaultServer.make({ era: "2026" })
+    server.fail(isAnswerless, HttpFault.hang())
+    const { call, connection, losses } = yield* Harness.connect(
+      HttpConnector.make({ url: server.url, protocol: "2026" })
+    )
+    yield* Effect.all(Array.from({ length: many }, () => connection.notify("notifications/x")), {
+      concurrency: "unbounded"
+    })
+    yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))
+    yield* call()
+    assert.deepStrictEqual(losses, [])
+  })
 
-  it.scopedLive("[T14:real] the older HTTP+SSE: one that leaves them without a status holds nothing up", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      OlderServer.speak(server, isAnswerless)
-      const { call, connection, losses } = yield* Harness.connect(
-        HttpConnector.make({ url: server.url, transport: "sse", protocol: "2025" })
-      )
-      yield* Effect.all(Array.from({ length: many }, () => connection.notify("notifications/x")), {
-        concurrency: "unbounded"
-      })
-      yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))
-      yield* call()
-      assert.deepStrictEqual(losses, [])
-    }))
+  test.scopedLive("[T14:real] the older HTTP+SSE: one that leaves them without a status holds nothing up", function*() {
+    const server = yield* Harness.server
+    OlderServer.speak(server, isAnswerless)
+    const { call, connection, losses } = yield* Harness.connect(
+      HttpConnector.make({ url: server.url, transport: "sse", protocol: "2025" })
+    )
+    yield* Effect.all(Array.from({ length: many }, () => connection.notify("notifications/x")), {
+      concurrency: "unbounded"
+    })
+    yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))
+    yield* call()
+    assert.deepStrictEqual(losses, [])
+  })
 })

@@ -1,8 +1,8 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect } from "effect"
+
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import { Cookies } from "../src/Cookies.js"
 
 const url = new URL("https://a.example:8443/mcp/v1")
@@ -36,27 +36,26 @@ describe("the cookies of a connection", () => {
     assert.lengthOf(after(many)!.split("; "), 32)
   })
 
-  it.scopedLive("[R12:real] keep a session at its replica, behind a balancer that sets one", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make()
-      let turn = 0
-      const seen: Array<string | undefined> = []
-      server.hook = ({ headers, response }) => {
-        const cookie = headers.cookie
-        seen.push(cookie)
-        if (cookie?.includes("AFFINITY=replica-one") === true) return undefined
-        if (headers["mcp-session-id"] === undefined) {
-          response.setHeader("set-cookie", "AFFINITY=replica-one; Path=/; HttpOnly")
-          return undefined
-        }
-        turn++
-        response.writeHead(404).end("Session not found")
-        return true
+  test.scopedLive("[R12:real] keep a session at its replica, behind a balancer that sets one", function*() {
+    const server = yield* HttpFaultServer.make()
+    let turn = 0
+    const seen: Array<string | undefined> = []
+    server.hook = ({ headers, response }) => {
+      const cookie = headers.cookie
+      seen.push(cookie)
+      if (cookie?.includes("AFFINITY=replica-one") === true) return undefined
+      if (headers["mcp-session-id"] === undefined) {
+        response.setHeader("set-cookie", "AFFINITY=replica-one; Path=/; HttpOnly")
+        return undefined
       }
-      const backend = yield* Backend.make("one", { connector: HttpConnector.make({ url: server.url }) })
-      for (let count = 0; count < 5; count++) yield* backend.callTool({ name: "echo", arguments: {} })
-      assert.strictEqual((yield* backend.status).generation, 1)
-      assert.isAbove(seen.filter((one) => one !== undefined).length, 5)
-      assert.strictEqual(turn, 0)
-    }))
+      turn++
+      response.writeHead(404).end("Session not found")
+      return true
+    }
+    const backend = yield* Backend.make("one", { connector: HttpConnector.make({ url: server.url }) })
+    for (let count = 0; count < 5; count++) yield* backend.callTool({ name: "echo", arguments: {} })
+    assert.strictEqual((yield* backend.status).generation, 1)
+    assert.isAbove(seen.filter((one) => one !== undefined).length, 5)
+    assert.strictEqual(turn, 0)
+  })
 })

@@ -1,58 +1,56 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, Redacted } from "effect"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import * as Credentials from "../src/Credentials.js"
 import { Exposure } from "../src/Exposure.js"
 import { CredentialFailure } from "../src/HttpFailure.js"
 
 describe("what a server may repeat of our credentials", () => {
-  it.effect("[C10:virtual] secrets of the options stay masked, however often a provider's token changes", () =>
-    Effect.gen(function*() {
-      let turn = 0
-      const token = () => `rotating-token-${String(turn).padStart(4, "0")}`
-      const credentials = Credentials.make({
-        url: new URL("https://user-token-0123:password-0123@mcp.test/mcp?key=query-key-0123"),
-        headers: { "x-key": "static-key-0123" },
-        headerProvider: () => ({ authorization: `Bearer ${token()}` }),
-        authorization: undefined,
-        fetch: () => Promise.reject(new Error("not asked"))
-      })
-      for (; turn < 200; turn++) yield* credentials.headers
-      turn = 199
-      const secrets = ["user-token-0123", "password-0123", "query-key-0123", "static-key-0123", token()]
-      assert.strictEqual(credentials.mask(secrets.join(" and ")), secrets.map(() => "***").join(" and "))
-      assert.strictEqual(credentials.mask("rotating-token-0000"), "rotating-token-0000")
-    }))
+  test.effect("[C10:virtual] secrets of the options stay masked, however often a provider's token changes", function*() {
+    let turn = 0
+    const token = () => `rotating-token-${String(turn).padStart(4, "0")}`
+    const credentials = Credentials.make({
+      url: new URL("https://user-token-0123:password-0123@mcp.test/mcp?key=query-key-0123"),
+      headers: { "x-key": "static-key-0123" },
+      headerProvider: () => ({ authorization: `Bearer ${token()}` }),
+      authorization: undefined,
+      fetch: () => Promise.reject(new Error("not asked"))
+    })
+    for (; turn < 200; turn++) yield* credentials.headers
+    turn = 199
+    const secrets = ["user-token-0123", "password-0123", "query-key-0123", "static-key-0123", token()]
+    assert.strictEqual(credentials.mask(secrets.join(" and ")), secrets.map(() => "***").join(" and "))
+    assert.strictEqual(credentials.mask("rotating-token-0000"), "rotating-token-0000")
+  })
 
-  it.effect("[C10:virtual] the failure of a source of tokens shows neither a token nor a secret of the address", () =>
-    Effect.gen(function*() {
-      let works = true
-      const secrets = "access-token-0123 refresh-token-0123 query-key-0123"
-      const credentials = Credentials.make({
-        url: new URL("https://mcp.test/mcp?key=query-key-0123"),
-        headers: {},
-        headerProvider: undefined,
-        authorization: {
-          tokens: () =>
-            works
-              ? Effect.succeed({
-                access: Redacted.make("access-token-0123"),
-                refresh: Redacted.make("refresh-token-0123")
-              })
-              : Effect.fail(new CredentialFailure({ detail: `cannot renew ${secrets}`, cause: undefined })),
-          renew: () => Effect.fail(new CredentialFailure({ detail: `refused ${secrets}`, cause: undefined })),
-          isRunning: () => false
-        },
-        fetch: () => Promise.reject(new Error("not asked"))
-      })
-      const sent = yield* credentials.headers
-      const refused = yield* Effect.flip(credentials.renew(sent, { status: 401, challenge: undefined }))
-      works = false
-      const failed = yield* Effect.flip(credentials.headers)
-      assert.deepStrictEqual(
-        [refused, failed].map((error) => "detail" in error && error.detail),
-        ["refused *** *** ***", "cannot renew *** *** ***"]
-      )
-    }))
+  test.effect("[C10:virtual] the failure of a source of tokens shows neither a token nor a secret of the address", function*() {
+    let works = true
+    const secrets = "access-token-0123 refresh-token-0123 query-key-0123"
+    const credentials = Credentials.make({
+      url: new URL("https://mcp.test/mcp?key=query-key-0123"),
+      headers: {},
+      headerProvider: undefined,
+      authorization: {
+        tokens: () =>
+          works
+            ? Effect.succeed({
+              access: Redacted.make("access-token-0123"),
+              refresh: Redacted.make("refresh-token-0123")
+            })
+            : Effect.fail(new CredentialFailure({ detail: `cannot renew ${secrets}`, cause: undefined })),
+        renew: () => Effect.fail(new CredentialFailure({ detail: `refused ${secrets}`, cause: undefined })),
+        isRunning: () => false
+      },
+      fetch: () => Promise.reject(new Error("not asked"))
+    })
+    const sent = yield* credentials.headers
+    const refused = yield* Effect.flip(credentials.renew(sent, { status: 401, challenge: undefined }))
+    works = false
+    const failed = yield* Effect.flip(credentials.headers)
+    assert.deepStrictEqual(
+      [refused, failed].map((error) => "detail" in error && error.detail),
+      ["refused *** *** ***", "cannot renew *** *** ***"]
+    )
+  })
 })
 
 describe("credentials over plain HTTP", () => {
@@ -94,31 +92,29 @@ describe("credentials over plain HTTP", () => {
     ["user and password of the address", "http://user:password-0123@192.168.0.7:8080/mcp", {}]
   ]
   for (const [name, url, headers, access] of exposed) {
-    it.effect(`[C10:virtual] ${name} to another machine: one warning, which shows no value`, () =>
-      Effect.gen(function*() {
-        const said = yield* warnings(url, headers, access)
-        assert.strictEqual(said.length, 1)
-        assert.match(
-          said[0]!,
-          /^http:\/\/[^@]+: credentials \((authorization|x-api-key|x-team)\) go there without encryption/
-        )
-        assert.notMatch(said[0]!, /0123/)
-      }))
+    test.effect(`[C10:virtual] ${name} to another machine: one warning, which shows no value`, function*() {
+      const said = yield* warnings(url, headers, access)
+      assert.strictEqual(said.length, 1)
+      assert.match(
+        said[0]!,
+        /^http:\/\/[^@]+: credentials \((authorization|x-api-key|x-team)\) go there without encryption/
+      )
+      assert.notMatch(said[0]!, /0123/)
+    })
   }
 
-  it.effect("[C10:virtual] no warning where nobody can read along, or nothing is secret", () =>
-    Effect.gen(function*() {
-      for (
-        const host of [
-          "https://mcp.test",
-          "http://localhost:1",
-          "http://127.0.0.1",
-          "http://[::1]:2",
-          "http://a.localhost"
-        ]
-      ) {
-        assert.deepStrictEqual(yield* warnings(`${host}/mcp`, { authorization: "Bearer 0123456789" }), [])
-      }
-      assert.deepStrictEqual(yield* warnings(remote, { "x-team": "blue" }), [])
-    }))
+  test.effect("[C10:virtual] no warning where nobody can read along, or nothing is secret", function*() {
+    for (
+      const host of [
+        "https://mcp.test",
+        "http://localhost:1",
+        "http://127.0.0.1",
+        "http://[::1]:2",
+        "http://a.localhost"
+      ]
+    ) {
+      assert.deepStrictEqual(yield* warnings(`${host}/mcp`, { authorization: "Bearer 0123456789" }), [])
+    }
+    assert.deepStrictEqual(yield* warnings(remote, { "x-team": "blue" }), [])
+  })
 })

@@ -1,10 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Sending } from "@mcp-lifeline/core"
 import type { Connector, RequestError } from "@mcp-lifeline/core"
 import { HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect, Exit, Fiber, Redacted, Scope } from "effect"
 import * as Undici from "undici"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import { Dispatch } from "../src/Dispatch.js"
 import { type Ask, byDispatcher } from "../src/Send.js"
 import * as Harness from "./fixtures/Harness.js"
@@ -78,29 +78,27 @@ describe("whether a request was given to a socket", () => {
       return (yield* Fiber.join(calling)) as RequestError
     })
 
-  it.scopedLive("[C19:real] a call that was refused and waits for other credentials was not sent", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const asked = yield* Deferred.make<void>()
-      server.fail("tools/call", HttpFault.status(401))
-      const connector = HttpConnector.make({
-        url: server.url,
-        protocol: "2025",
-        authorization: {
-          tokens: () => Effect.succeed({ access: Redacted.make("the token"), refresh: undefined }),
-          renew: () => Effect.zipRight(Deferred.succeed(asked, undefined), Effect.never),
-          isRunning: () => false
-        }
-      })
-      assert.strictEqual((yield* closedWhile(connector, Deferred.await(asked))).fate, "notSent")
-    }))
+  test.scopedLive("[C19:real] a call that was refused and waits for other credentials was not sent", function*() {
+    const server = yield* Harness.server
+    const asked = yield* Deferred.make<void>()
+    server.fail("tools/call", HttpFault.status(401))
+    const connector = HttpConnector.make({
+      url: server.url,
+      protocol: "2025",
+      authorization: {
+        tokens: () => Effect.succeed({ access: Redacted.make("the token"), refresh: undefined }),
+        renew: () => Effect.zipRight(Deferred.succeed(asked, undefined), Effect.never),
+        isRunning: () => false
+      }
+    })
+    assert.strictEqual((yield* closedWhile(connector, Deferred.await(asked))).fate, "notSent")
+  })
 
-  it.scopedLive("[C19:real] of what a fetch of the caller's was given nobody knows: it may have left", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      server.fail("tools/call", HttpFault.hang())
-      const connector = HttpConnector.make({ url: server.url, protocol: "2025", fetch })
-      const arrived = Effect.promise(() => server.until(() => server.count("tools/call") === 1))
-      assert.strictEqual((yield* closedWhile(connector, arrived)).fate, "unknown")
-    }))
+  test.scopedLive("[C19:real] of what a fetch of the caller's was given nobody knows: it may have left", function*() {
+    const server = yield* Harness.server
+    server.fail("tools/call", HttpFault.hang())
+    const connector = HttpConnector.make({ url: server.url, protocol: "2025", fetch })
+    const arrived = Effect.promise(() => server.until(() => server.count("tools/call") === 1))
+    assert.strictEqual((yield* closedWhile(connector, arrived)).fate, "unknown")
+  })
 })

@@ -1,4 +1,3 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Sending } from "@mcp-lifeline/core"
 import type { InvalidOptions } from "@mcp-lifeline/core"
 import { HttpExchange, TcpProxy } from "@mcp-lifeline/testing"
@@ -7,6 +6,7 @@ import { Effect, Fiber, Redacted } from "effect"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as SignIn from "../../testing/test/support/SignIn.js"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Harness from "./fixtures/Harness.js"
 
 const { fault, sse, text } = HttpExchange
@@ -54,66 +54,60 @@ describe("failures of connecting", () => {
     ]
   ]
   for (const [name, answer, reason, permanent, retryAfter] of cases) {
-    it.scopedLive(`[T3] ${name}: ${reason}`, () =>
-      Effect.gen(function*() {
-        const server = yield* Harness.server
-        server.hook = answer
-        const error = yield* Effect.flip(Harness.connect(streamable(server.url)))
-        assert.strictEqual(error._tag, "ConnectError")
-        assert.strictEqual(error.reason, reason)
-        assert.strictEqual(error.permanent, permanent)
-        assert.strictEqual(error.retryAfter, retryAfter)
-        assert.include(error.message, server.url)
-        assert.notInclude(error.message, "\n")
-        assert.strictEqual(server.seen.length, 1)
-        yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
-      }))
+    test.scopedLive(`[T3] ${name}: ${reason}`, function*() {
+      const server = yield* Harness.server
+      server.hook = answer
+      const error = yield* Effect.flip(Harness.connect(streamable(server.url)))
+      assert.strictEqual(error._tag, "ConnectError")
+      assert.strictEqual(error.reason, reason)
+      assert.strictEqual(error.permanent, permanent)
+      assert.strictEqual(error.retryAfter, retryAfter)
+      assert.include(error.message, server.url)
+      assert.notInclude(error.message, "\n")
+      assert.strictEqual(server.seen.length, 1)
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+    })
   }
 
-  it.scopedLive("[T3] Retry-After as a date is kept in milliseconds", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      server.hook = ({ response }) =>
-        fault(response, 503, { "retry-after": new Date(Date.now() + 60_000).toUTCString() })
-      const error = yield* Effect.flip(Harness.connect(streamable(server.url)))
-      assert.isAtLeast(error.retryAfter!, 50_000)
-      assert.isAtMost(error.retryAfter!, 60_000)
-    }))
+  test.scopedLive("[T3] Retry-After as a date is kept in milliseconds", function*() {
+    const server = yield* Harness.server
+    server.hook = ({ response }) => fault(response, 503, { "retry-after": new Date(Date.now() + 60_000).toUTCString() })
+    const error = yield* Effect.flip(Harness.connect(streamable(server.url)))
+    assert.isAtLeast(error.retryAfter!, 50_000)
+    assert.isAtMost(error.retryAfter!, 60_000)
+  })
 
-  it.scopedLive("[T3] with a token provider, a refusal of the token is not permanent", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      server.hook = ({ response }) => fault(response, 401)
-      const connector = HttpConnector.make({ url: server.url, headerProvider: () => ({ authorization: "Bearer old" }) })
-      const error = yield* Effect.flip(Harness.connect(connector))
-      assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", false])
-      // What has no session may be refused for that.
-      assert.deepStrictEqual([server.count("server/discover"), server.count("initialize")], [1, 2])
-    }))
+  test.scopedLive("[T3] with a token provider, a refusal of the token is not permanent", function*() {
+    const server = yield* Harness.server
+    server.hook = ({ response }) => fault(response, 401)
+    const connector = HttpConnector.make({ url: server.url, headerProvider: () => ({ authorization: "Bearer old" }) })
+    const error = yield* Effect.flip(Harness.connect(connector))
+    assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", false])
+    // What has no session may be refused for that.
+    assert.deepStrictEqual([server.count("server/discover"), server.count("initialize")], [1, 2])
+  })
 
-  it.scopedLive("[C10:real] no secret is in an error, not even when the server repeats it", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      server.hook = ({ headers, response }) =>
-        fault(response, 401, {}, `refused: ${headers["authorization"]} ${headers["x-key"]} s3cret-in-query`)
-      const connector = HttpConnector.make({
-        url: `${server.url}?token=s3cret-in-query`,
-        headers: { authorization: "Bearer s3cret-token", "x-key": "s3cret-key" }
-      })
-      const error = yield* Effect.flip(Harness.connect(connector))
-      assert.include(error.message, "refused:")
-      assert.notInclude(error.message, "s3cret")
-      assert.notInclude(JSON.stringify(error), "s3cret")
-      assert.notInclude(connector.target, "s3cret")
-    }))
+  test.scopedLive("[C10:real] no secret is in an error, not even when the server repeats it", function*() {
+    const server = yield* Harness.server
+    server.hook = ({ headers, response }) =>
+      fault(response, 401, {}, `refused: ${headers["authorization"]} ${headers["x-key"]} s3cret-in-query`)
+    const connector = HttpConnector.make({
+      url: `${server.url}?token=s3cret-in-query`,
+      headers: { authorization: "Bearer s3cret-token", "x-key": "s3cret-key" }
+    })
+    const error = yield* Effect.flip(Harness.connect(connector))
+    assert.include(error.message, "refused:")
+    assert.notInclude(error.message, "s3cret")
+    assert.notInclude(JSON.stringify(error), "s3cret")
+    assert.notInclude(connector.target, "s3cret")
+  })
 
-  it.scopedLive("[T6] a server that accepts and never answers holds up an attempt no longer than its caller waits", () =>
-    Effect.gen(function*() {
-      const hole = yield* Harness.tcp(() => {})
-      const connector = streamable(`http://127.0.0.1:${hole.port}/mcp`)
-      const attempt = yield* Effect.scoped(Harness.connect(connector)).pipe(Effect.timeoutOption("300 millis"))
-      assert.strictEqual(attempt._tag, "None")
-    }))
+  test.scopedLive("[T6] a server that accepts and never answers holds up an attempt no longer than its caller waits", function*() {
+    const hole = yield* Harness.tcp(() => {})
+    const connector = streamable(`http://127.0.0.1:${hole.port}/mcp`)
+    const attempt = yield* Effect.scoped(Harness.connect(connector)).pipe(Effect.timeoutOption("300 millis"))
+    assert.strictEqual(attempt._tag, "None")
+  })
 })
 
 describe("failures of requests", () => {
@@ -158,218 +152,207 @@ describe("failures of requests", () => {
     ]
   ]
   for (const [name, answer, fate, reason, retryAfter] of cases) {
-    it.scopedLive(`[T3] ${name}: ${fate}, ${reason}, and the session lives`, () =>
-      Effect.gen(function*() {
-        const server = yield* Harness.server
-        const { call, losses } = yield* Harness.connect(streamable(server.url))
-        server.hook = (turn) => turn.rpc === "tools/call" ? answer(turn) : undefined
-        const error = yield* Effect.flip(call())
-        assert.strictEqual(error._tag, "RequestError")
-        assert.deepStrictEqual([error.fate, error.reason], [fate, reason])
-        assert.strictEqual(error.retryAfter, retryAfter)
-        assert.strictEqual(server.count("tools/call"), 1)
-        server.hook = undefined
-        yield* call()
-        assert.deepStrictEqual(losses, [])
-      }))
+    test.scopedLive(`[T3] ${name}: ${fate}, ${reason}, and the session lives`, function*() {
+      const server = yield* Harness.server
+      const { call, losses } = yield* Harness.connect(streamable(server.url))
+      server.hook = (turn) => turn.rpc === "tools/call" ? answer(turn) : undefined
+      const error = yield* Effect.flip(call())
+      assert.strictEqual(error._tag, "RequestError")
+      assert.deepStrictEqual([error.fate, error.reason], [fate, reason])
+      assert.strictEqual(error.retryAfter, retryAfter)
+      assert.strictEqual(server.count("tools/call"), 1)
+      server.hook = undefined
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    })
   }
 
-  it.scopedLive("[T3] refused: the server is gone, and the request was not sent", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { call, connection, losses } = yield* Harness.connect(streamable(server.url))
-      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-      yield* Effect.promise(() => server.stop())
-      // The first may still go out on a socket of which we have not yet heard that it is closed.
-      const first = yield* Effect.flip(call())
-      const error = first.reason === "network" ? yield* Effect.flip(call()) : first
-      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "lost"])
-      assert.deepStrictEqual(losses.map((loss) => loss.kind), ["closed"])
-      assert.notInclude(losses[0]!.message, connection.sessionId!)
-      yield* Effect.promise(() => server.start())
-    }))
+  test.scopedLive("[T3] refused: the server is gone, and the request was not sent", function*() {
+    const server = yield* Harness.server
+    const { call, connection, losses } = yield* Harness.connect(streamable(server.url))
+    yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+    yield* Effect.promise(() => server.stop())
+    // The first may still go out on a socket of which we have not yet heard that it is closed.
+    const first = yield* Effect.flip(call())
+    const error = first.reason === "network" ? yield* Effect.flip(call()) : first
+    assert.deepStrictEqual([error.fate, error.reason], ["notSent", "lost"])
+    assert.deepStrictEqual(losses.map((loss) => loss.kind), ["closed"])
+    assert.notInclude(losses[0]!.message, connection.sessionId!)
+    yield* Effect.promise(() => server.start())
+  })
 
-  it.scopedLive("[T3] a redirect within the origin is followed, credentials included; to another it is not", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const stolen: Array<Http.IncomingHttpHeaders> = []
-      const thief = yield* Effect.acquireRelease(
-        Effect.async<Http.Server>((resume) => {
-          const made = Http.createServer((request, response) => {
-            stolen.push(request.headers)
-            response.end()
-          })
-          made.listen(0, "127.0.0.1", () => resume(Effect.succeed(made)))
-        }),
-        (made) => Effect.async<void>((resume) => void made.close(() => resume(Effect.void)))
-      )
-      let target = "/elsewhere"
-      server.hook = ({ response, rpc, url }) =>
-        rpc === "tools/call" && url === "/mcp" ? fault(response, 307, { location: target }) : undefined
-      const { call } = yield* Harness.connect(
-        HttpConnector.make({ url: server.url, headers: { authorization: "Bearer mine" } })
-      )
-      assert.deepStrictEqual((yield* call("moved")) as unknown, text("moved"))
-      assert.strictEqual(server.seen.at(-1)!.url, "/elsewhere")
-      assert.strictEqual(server.seen.at(-1)!.headers["authorization"], "Bearer mine")
-      target = `http://127.0.0.1:${(thief.address() as AddressInfo).port}/mcp`
-      const error = yield* Effect.flip(call())
-      assert.include(error.message, target.replace("/mcp", ""))
-      assert.deepStrictEqual(stolen, [])
-    }))
+  test.scopedLive("[T3] a redirect within the origin is followed, credentials included; to another it is not", function*() {
+    const server = yield* Harness.server
+    const stolen: Array<Http.IncomingHttpHeaders> = []
+    const thief = yield* Effect.acquireRelease(
+      Effect.async<Http.Server>((resume) => {
+        const made = Http.createServer((request, response) => {
+          stolen.push(request.headers)
+          response.end()
+        })
+        made.listen(0, "127.0.0.1", () => resume(Effect.succeed(made)))
+      }),
+      (made) => Effect.async<void>((resume) => void made.close(() => resume(Effect.void)))
+    )
+    let target = "/elsewhere"
+    server.hook = ({ response, rpc, url }) =>
+      rpc === "tools/call" && url === "/mcp" ? fault(response, 307, { location: target }) : undefined
+    const { call } = yield* Harness.connect(
+      HttpConnector.make({ url: server.url, headers: { authorization: "Bearer mine" } })
+    )
+    assert.deepStrictEqual((yield* call("moved")) as unknown, text("moved"))
+    assert.strictEqual(server.seen.at(-1)!.url, "/elsewhere")
+    assert.strictEqual(server.seen.at(-1)!.headers["authorization"], "Bearer mine")
+    target = `http://127.0.0.1:${(thief.address() as AddressInfo).port}/mcp`
+    const error = yield* Effect.flip(call())
+    assert.include(error.message, target.replace("/mcp", ""))
+    assert.deepStrictEqual(stolen, [])
+  })
 
-  it.scopedLive("[T3] parameters that are no JSON are not sent, now or later", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { connection, losses } = yield* Harness.connect(streamable(server.url))
-      const parameters = { name: "echo", arguments: { number: 1n } }
-      const error = yield* Effect.flip(Sending.ask(connection, "tools/call", parameters, { timeout: 20_000 }))
-      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "fault"])
-      assert.instanceOf(error.cause, TypeError)
-      assert.strictEqual(server.count("tools/call"), 0)
-      assert.deepStrictEqual(losses, [])
-    }))
+  test.scopedLive("[T3] parameters that are no JSON are not sent, now or later", function*() {
+    const server = yield* Harness.server
+    const { connection, losses } = yield* Harness.connect(streamable(server.url))
+    const parameters = { name: "echo", arguments: { number: 1n } }
+    const error = yield* Effect.flip(Sending.ask(connection, "tools/call", parameters, { timeout: 20_000 }))
+    assert.deepStrictEqual([error.fate, error.reason], ["notSent", "fault"])
+    assert.instanceOf(error.cause, TypeError)
+    assert.strictEqual(server.count("tools/call"), 0)
+    assert.deepStrictEqual(losses, [])
+  })
 
-  it.scopedLive("[C3:real] an error that is none of the network is a fault, which is not sent again", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const thrown = new TypeError("a broken dispatcher")
-      let isBroken = false
-      const dispatcher = (yield* Harness.agent()).compose((dispatch) => (options, handler) => {
-        if (isBroken) throw thrown
-        return dispatch(options, handler)
-      })
-      const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url, dispatcher }))
-      isBroken = true
-      const error = yield* Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout: 20_000 }))
-      assert.deepStrictEqual([error.fate, error.reason], ["unknown", "fault"])
-      assert.include(error.message, "a broken dispatcher")
-      isBroken = false
-    }))
+  test.scopedLive("[C3:real] an error that is none of the network is a fault, which is not sent again", function*() {
+    const server = yield* Harness.server
+    const thrown = new TypeError("a broken dispatcher")
+    let isBroken = false
+    const dispatcher = (yield* Harness.agent()).compose((dispatch) => (options, handler) => {
+      if (isBroken) throw thrown
+      return dispatch(options, handler)
+    })
+    const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url, dispatcher }))
+    isBroken = true
+    const error = yield* Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout: 20_000 }))
+    assert.deepStrictEqual([error.fate, error.reason], ["unknown", "fault"])
+    assert.include(error.message, "a broken dispatcher")
+    isBroken = false
+  })
 
-  it.scopedLive("[T6] a request to a server that accepts and never answers ends with its timeout", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { connection, losses } = yield* Harness.connect(streamable(server.url))
-      server.hook = ({ rpc }) => rpc === "tools/list"
-      const error = yield* Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout: 200 }))
-      assert.deepStrictEqual([error.fate, error.reason], ["unknown", "timeout"])
-      assert.deepStrictEqual(losses, [])
-    }))
+  test.scopedLive("[T6] a request to a server that accepts and never answers ends with its timeout", function*() {
+    const server = yield* Harness.server
+    const { connection, losses } = yield* Harness.connect(streamable(server.url))
+    server.hook = ({ rpc }) => rpc === "tools/list"
+    const error = yield* Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout: 200 }))
+    assert.deepStrictEqual([error.fate, error.reason], ["unknown", "timeout"])
+    assert.deepStrictEqual(losses, [])
+  })
 
-  it.scopedLive("[T6] a network that is gone for a while costs what timed out meanwhile, and not the session", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const proxy = yield* TcpProxy.make(server.url)
-      const { call, connection, losses } = yield* Harness.connect(streamable(proxy.url))
-      proxy.hold()
-      const error = yield* Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout: 200 }))
-      assert.deepStrictEqual([error.fate, error.reason], ["unknown", "timeout"])
-      const patient = yield* Effect.fork(call("patient"))
-      assert.strictEqual(server.applied.length, 0)
-      proxy.release()
-      assert.include(JSON.stringify(yield* Fiber.join(patient)), "patient")
-      assert.strictEqual(server.applied.length, 1)
-      assert.deepStrictEqual(losses, [])
-    }))
+  test.scopedLive("[T6] a network that is gone for a while costs what timed out meanwhile, and not the session", function*() {
+    const server = yield* Harness.server
+    const proxy = yield* TcpProxy.make(server.url)
+    const { call, connection, losses } = yield* Harness.connect(streamable(proxy.url))
+    proxy.hold()
+    const error = yield* Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout: 200 }))
+    assert.deepStrictEqual([error.fate, error.reason], ["unknown", "timeout"])
+    const patient = yield* Effect.fork(call("patient"))
+    assert.strictEqual(server.applied.length, 0)
+    proxy.release()
+    assert.include(JSON.stringify(yield* Fiber.join(patient)), "patient")
+    assert.strictEqual(server.applied.length, 1)
+    assert.deepStrictEqual(losses, [])
+  })
 })
 
 describe("credentials", () => {
-  it.scopedLive("[T7] a header provider is evaluated for each request, and once more after a 401", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      let valid = "t1"
-      let issued = "t1"
-      let asked = 0
-      server.hook = ({ headers, response }) =>
-        headers["authorization"] === `Bearer ${valid}` ? undefined : fault(response, 401)
-      const { call, losses } = yield* Harness.connect(HttpConnector.make({
-        url: server.url,
-        protocol: "2025",
-        headers: { authorization: "Bearer static", "x-static": "kept" },
-        headerProvider: () => {
-          asked++
-          const token = issued
-          // The token is renewed only after it was handed out once more.
-          issued = valid
-          return Promise.resolve({ Authorization: `Bearer ${token}` })
-        }
-      }))
-      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-      assert.strictEqual(asked, 3)
-      valid = "t2"
-      yield* call()
-      assert.strictEqual(asked, 5)
-      assert.strictEqual(server.count("tools/call"), 2)
-      assert.strictEqual(server.seen.at(-1)!.headers["authorization"], "Bearer t2")
-      assert.strictEqual(server.seen.at(-1)!.headers["x-static"], "kept")
-      assert.deepStrictEqual(losses, [])
+  test.scopedLive("[T7] a header provider is evaluated for each request, and once more after a 401", function*() {
+    const server = yield* Harness.server
+    let valid = "t1"
+    let issued = "t1"
+    let asked = 0
+    server.hook = ({ headers, response }) =>
+      headers["authorization"] === `Bearer ${valid}` ? undefined : fault(response, 401)
+    const { call, losses } = yield* Harness.connect(HttpConnector.make({
+      url: server.url,
+      protocol: "2025",
+      headers: { authorization: "Bearer static", "x-static": "kept" },
+      headerProvider: () => {
+        asked++
+        const token = issued
+        // The token is renewed only after it was handed out once more.
+        issued = valid
+        return Promise.resolve({ Authorization: `Bearer ${token}` })
+      }
     }))
+    yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+    assert.strictEqual(asked, 3)
+    valid = "t2"
+    yield* call()
+    assert.strictEqual(asked, 5)
+    assert.strictEqual(server.count("tools/call"), 2)
+    assert.strictEqual(server.seen.at(-1)!.headers["authorization"], "Bearer t2")
+    assert.strictEqual(server.seen.at(-1)!.headers["x-static"], "kept")
+    assert.deepStrictEqual(losses, [])
+  })
 
-  it.scopedLive("[T7] static headers and headers from an Effect go with every request", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { call } = yield* Harness.connect(HttpConnector.make({
-          url: server.url,
-          headers: { "X-One": "1" },
-          headerProvider: Effect.succeed({ "x-two": "2" })
-        }))
-        yield* call()
-        yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-      }))
-      assert.isAtLeast(server.seen.length, 5)
-      for (const { headers } of server.seen) assert.deepStrictEqual([headers["x-one"], headers["x-two"]], ["1", "2"])
-    }))
-
-  it.scopedLive("[T7] a provider that fails means that nothing was sent", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      let broken = false
+  test.scopedLive("[T7] static headers and headers from an Effect go with every request", function*() {
+    const server = yield* Harness.server
+    yield* Effect.scoped(Effect.gen(function*() {
       const { call } = yield* Harness.connect(HttpConnector.make({
         url: server.url,
-        headerProvider: () => broken ? Promise.reject(new Error("vault is closed")) : {}
+        headers: { "X-One": "1" },
+        headerProvider: Effect.succeed({ "x-two": "2" })
       }))
-      broken = true
-      const error = yield* Effect.flip(call())
-      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "unauthorized"])
-      assert.strictEqual(server.count("tools/call"), 0)
-      broken = false
+      yield* call()
+      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
     }))
+    assert.isAtLeast(server.seen.length, 5)
+    for (const { headers } of server.seen) assert.deepStrictEqual([headers["x-one"], headers["x-two"]], ["1", "2"])
+  })
 
-  it.scopedLive("[T7] a 401 in the middle of a session runs OAuth once for all that were refused, and they succeed", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { demand, grant } = SignIn.askFor(server)
-      const grants = () => server.seen.filter(({ url }) => url === "/token").length
-      let tokens: any
-      let client: any = { client_id: "me", client_secret: "my-secret" }
-      const { call, losses } = yield* Harness.connect(HttpConnector.make({
-        url: server.url,
-        headers: { authorization: "Bearer static" },
-        authProvider: {
-          redirectUrl: undefined,
-          clientMetadata: { redirect_uris: [], grant_types: ["client_credentials"] },
-          clientInformation: () => client,
-          saveClientInformation: (saved) => {
-            client = saved
-          },
-          tokens: () => tokens,
-          saveTokens: (saved) => {
-            tokens = saved
-          },
-          redirectToAuthorization: () => {},
-          saveCodeVerifier: () => {},
-          codeVerifier: () => "",
-          prepareTokenRequest: () => new URLSearchParams({ grant_type: "client_credentials" })
-        }
-      }))
-      assert.strictEqual(grants(), 1)
-      demand.token = grant.token = "token-2"
-      yield* Effect.all([call(), call(), call()], { concurrency: 3 })
-      assert.strictEqual(grants(), 2)
-      assert.deepStrictEqual(losses, [])
+  test.scopedLive("[T7] a provider that fails means that nothing was sent", function*() {
+    const server = yield* Harness.server
+    let broken = false
+    const { call } = yield* Harness.connect(HttpConnector.make({
+      url: server.url,
+      headerProvider: () => broken ? Promise.reject(new Error("vault is closed")) : {}
     }))
+    broken = true
+    const error = yield* Effect.flip(call())
+    assert.deepStrictEqual([error.fate, error.reason], ["notSent", "unauthorized"])
+    assert.strictEqual(server.count("tools/call"), 0)
+    broken = false
+  })
+
+  test.scopedLive("[T7] a 401 in the middle of a session runs OAuth once for all that were refused, and they succeed", function*() {
+    const server = yield* Harness.server
+    const { demand, grant } = SignIn.askFor(server)
+    const grants = () => server.seen.filter(({ url }) => url === "/token").length
+    let tokens: any
+    let client: any = { client_id: "me", client_secret: "my-secret" }
+    const { call, losses } = yield* Harness.connect(HttpConnector.make({
+      url: server.url,
+      headers: { authorization: "Bearer static" },
+      authProvider: {
+        redirectUrl: undefined,
+        clientMetadata: { redirect_uris: [], grant_types: ["client_credentials"] },
+        clientInformation: () => client,
+        saveClientInformation: (saved) => {
+          client = saved
+        },
+        tokens: () => tokens,
+        saveTokens: (saved) => {
+          tokens = saved
+        },
+        redirectToAuthorization: () => {},
+        saveCodeVerifier: () => {},
+        codeVerifier: () => "",
+        prepareTokenRequest: () => new URLSearchParams({ grant_type: "client_credentials" })
+      }
+    }))
+    assert.strictEqual(grants(), 1)
+    demand.token = grant.token = "token-2"
+    yield* Effect.all([call(), call(), call()], { concurrency: 3 })
+    assert.strictEqual(grants(), 2)
+    assert.deepStrictEqual(losses, [])
+  })
 })
 
 describe("options", () => {
@@ -405,100 +388,95 @@ describe("options", () => {
     assert.fail("accepted")
   })
 
-  it.scopedLive("[T3] a header of a provider that is none: nothing is sent", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const connector = HttpConnector.make({ url: server.url, headerProvider: () => ({ "x-key": "secret\nvalue" }) })
-      const error = yield* Effect.flip(Harness.connect(connector))
-      assert.include(error.message, '"x-key" is not a valid HTTP header')
-      assert.include(error.message, "header provider")
-      assert.notInclude(error.message, "secret")
-      assert.strictEqual(server.seen.length, 0)
-    }))
+  test.scopedLive("[T3] a header of a provider that is none: nothing is sent", function*() {
+    const server = yield* Harness.server
+    const connector = HttpConnector.make({ url: server.url, headerProvider: () => ({ "x-key": "secret\nvalue" }) })
+    const error = yield* Effect.flip(Harness.connect(connector))
+    assert.include(error.message, '"x-key" is not a valid HTTP header')
+    assert.include(error.message, "header provider")
+    assert.notInclude(error.message, "secret")
+    assert.strictEqual(server.seen.length, 0)
+  })
 
-  it.scopedLive("[T3 C2] a header or token that turns invalid in a session fails the request, which nobody sends again", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      for (
-        const [connector, name] of [
-          [(value: () => string) => ({ headerProvider: () => ({ "x-key": value() }) }), "x-key"],
-          [
-            (value: () => string) => ({
-              authProvider: {
-                redirectUrl: undefined,
-                clientMetadata: { redirect_uris: [] },
-                clientInformation: () => undefined,
-                tokens: () => ({ access_token: value(), token_type: "bearer" }),
-                saveTokens: () => {},
-                redirectToAuthorization: () => {},
-                saveCodeVerifier: () => {},
-                codeVerifier: () => ""
-              }
-            }),
-            "authorization"
-          ]
-        ] as const
-      ) {
-        let value = "good"
-        const { call, losses } = yield* Harness.connect(
-          HttpConnector.make({ url: server.url, ...connector(() => value) })
-        )
-        value = "secret\nvalue"
-        const error = yield* Effect.flip(call())
-        assert.deepStrictEqual([error.fate, error.reason], ["notSent", "unauthorized"])
-        assert.include(error.message, `"${name}" is not a valid HTTP header`)
-        assert.notInclude(error.message, "secret")
-        assert.deepStrictEqual(losses, [])
-        assert.strictEqual(server.count("tools/call"), 0)
-        value = "good"
-      }
-    }))
+  test.scopedLive("[T3 C2] a header or token that turns invalid in a session fails the request, which nobody sends again", function*() {
+    const server = yield* Harness.server
+    for (
+      const [connector, name] of [
+        [(value: () => string) => ({ headerProvider: () => ({ "x-key": value() }) }), "x-key"],
+        [
+          (value: () => string) => ({
+            authProvider: {
+              redirectUrl: undefined,
+              clientMetadata: { redirect_uris: [] },
+              clientInformation: () => undefined,
+              tokens: () => ({ access_token: value(), token_type: "bearer" }),
+              saveTokens: () => {},
+              redirectToAuthorization: () => {},
+              saveCodeVerifier: () => {},
+              codeVerifier: () => ""
+            }
+          }),
+          "authorization"
+        ]
+      ] as const
+    ) {
+      let value = "good"
+      const { call, losses } = yield* Harness.connect(
+        HttpConnector.make({ url: server.url, ...connector(() => value) })
+      )
+      value = "secret\nvalue"
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "unauthorized"])
+      assert.include(error.message, `"${name}" is not a valid HTTP header`)
+      assert.notInclude(error.message, "secret")
+      assert.deepStrictEqual(losses, [])
+      assert.strictEqual(server.count("tools/call"), 0)
+      value = "good"
+    }
+  })
 })
 
 describe("heartbeat", () => {
   for (const authenticated of [true, false]) {
-    it.scopedLive(`[K16] OPTIONS ${authenticated ? "with" : "without"} the backend's headers`, () =>
-      Effect.gen(function*() {
-        const server = yield* Harness.server
-        const { connection } = yield* Harness.connect(HttpConnector.make({
-          url: server.url,
-          headers: { authorization: "Bearer mine", "x-tenant": "a" }
-        }))
-        yield* connection.heartbeat!({ authenticated })
-        const sent = server.seen.find((one) => one.http === "OPTIONS")!
-        assert.strictEqual(sent.headers["authorization"], authenticated ? "Bearer mine" : undefined)
-        assert.strictEqual(sent.headers["x-tenant"], authenticated ? "a" : undefined)
+    test.scopedLive(`[K16] OPTIONS ${authenticated ? "with" : "without"} the backend's headers`, function*() {
+      const server = yield* Harness.server
+      const { connection } = yield* Harness.connect(HttpConnector.make({
+        url: server.url,
+        headers: { authorization: "Bearer mine", "x-tenant": "a" }
       }))
+      yield* connection.heartbeat!({ authenticated })
+      const sent = server.seen.find((one) => one.http === "OPTIONS")!
+      assert.strictEqual(sent.headers["authorization"], authenticated ? "Bearer mine" : undefined)
+      assert.strictEqual(sent.headers["x-tenant"], authenticated ? "a" : undefined)
+    })
   }
 
-  it.scopedLive("[K16] what a server says to OPTIONS, however long, keeps no socket", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
-      server.hook = ({ http, response }) =>
-        http === "OPTIONS" ? fault(response, 200, {}, "allowed ".repeat(30_000)) : undefined
-      for (let i = 0; i < 8; i++) yield* connection.heartbeat!({ authenticated: false })
-      // One for calls, one for notifications, and for what does not wait behind them: the stream, and the two that may overlap.
-      assert.isAtMost(server.sockets.size, 5)
-    }))
+  test.scopedLive("[K16] what a server says to OPTIONS, however long, keeps no socket", function*() {
+    const server = yield* Harness.server
+    const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+    server.hook = ({ http, response }) =>
+      http === "OPTIONS" ? fault(response, 200, {}, "allowed ".repeat(30_000)) : undefined
+    for (let i = 0; i < 8; i++) yield* connection.heartbeat!({ authenticated: false })
+    // One for calls, one for notifications, and for what does not wait behind them: the stream, and the two that may overlap.
+    assert.isAtMost(server.sockets.size, 5)
+  })
 
-  it.scopedLive("[K2:real] any answer below 500 is a success, 5xx and a refused connection are not; 429 is an objection", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { connection, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
-      let status = 204
-      server.hook = ({ http, response }) =>
-        http === "OPTIONS" ? fault(response, status, { "retry-after": "3", location: "/" }) : undefined
-      for (status of [200, 204, 307, 400, 401, 404, 405]) yield* connection.heartbeat!({ authenticated: true })
-      status = 500
-      assert.strictEqual((yield* Effect.flip(connection.heartbeat!({ authenticated: true }))).reason, "server")
-      status = 429
-      const objection = yield* Effect.flip(connection.heartbeat!({ authenticated: true }))
-      assert.deepStrictEqual([objection.reason, objection.retryAfter], ["rateLimited", 3000])
-      yield* Effect.promise(() => server.stop())
-      assert.strictEqual((yield* Effect.flip(connection.heartbeat!({ authenticated: true }))).reason, "network")
-      assert.strictEqual((yield* Effect.flip(connection.heartbeat!({ authenticated: true }))).fate, "notSent")
-      assert.deepStrictEqual(losses, [])
-      yield* Effect.promise(() => server.start())
-    }))
+  test.scopedLive("[K2:real] any answer below 500 is a success, 5xx and a refused connection are not; 429 is an objection", function*() {
+    const server = yield* Harness.server
+    const { connection, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+    let status = 204
+    server.hook = ({ http, response }) =>
+      http === "OPTIONS" ? fault(response, status, { "retry-after": "3", location: "/" }) : undefined
+    for (status of [200, 204, 307, 400, 401, 404, 405]) yield* connection.heartbeat!({ authenticated: true })
+    status = 500
+    assert.strictEqual((yield* Effect.flip(connection.heartbeat!({ authenticated: true }))).reason, "server")
+    status = 429
+    const objection = yield* Effect.flip(connection.heartbeat!({ authenticated: true }))
+    assert.deepStrictEqual([objection.reason, objection.retryAfter], ["rateLimited", 3000])
+    yield* Effect.promise(() => server.stop())
+    assert.strictEqual((yield* Effect.flip(connection.heartbeat!({ authenticated: true }))).reason, "network")
+    assert.strictEqual((yield* Effect.flip(connection.heartbeat!({ authenticated: true }))).fate, "notSent")
+    assert.deepStrictEqual(losses, [])
+    yield* Effect.promise(() => server.start())
+  })
 })

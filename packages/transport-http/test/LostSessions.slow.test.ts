@@ -1,10 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault, type HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
 import { pairs } from "../../testing/test/support/pairs.js"
 import * as SignIn from "../../testing/test/support/SignIn.js"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import * as Harness from "./fixtures/Harness.js"
 import { supervise, textOf } from "./fixtures/Supervised.js"
 
@@ -35,24 +35,23 @@ const named = ({ code, message, status }: Dialect) => `${status} ${code ?? ""} $
 
 describe.concurrent("sessions that a server has forgotten", () => {
   for (const dialect of dialects) {
-    it.scopedLive(`[R12:real] ${named(dialect)}: the next call succeeds on a new session`, () =>
-      Effect.gen(function*() {
-        const server = yield* Harness.server
-        const backend = yield* supervise(server)
-        yield* backend.callTool({ name: "echo" })
-        server.lostSession = dialect
-        server.sessions.clear()
-        const call = backend.callTool({ name: "echo", arguments: { message: "again" } })
-        const first = yield* Effect.either(call)
-        // Only a status says that nothing was carried out.
-        const isRefused = dialect.status >= 400 && dialect.status < 500
-        assert.strictEqual(first._tag, isRefused ? "Right" : "Left")
-        if (!isRefused) assert.strictEqual(textOf(yield* call), "again")
-        const { generation, state } = yield* backend.status
-        assert.deepStrictEqual([state, generation], ["Connected", 2])
-        assert.strictEqual(server.count("initialize"), 2)
-        assert.strictEqual(server.applied.length, 2)
-      }))
+    test.scopedLive(`[R12:real] ${named(dialect)}: the next call succeeds on a new session`, function*() {
+      const server = yield* Harness.server
+      const backend = yield* supervise(server)
+      yield* backend.callTool({ name: "echo" })
+      server.lostSession = dialect
+      server.sessions.clear()
+      const call = backend.callTool({ name: "echo", arguments: { message: "again" } })
+      const first = yield* Effect.either(call)
+      // Only a status says that nothing was carried out.
+      const isRefused = dialect.status >= 400 && dialect.status < 500
+      assert.strictEqual(first._tag, isRefused ? "Right" : "Left")
+      if (!isRefused) assert.strictEqual(textOf(yield* call), "again")
+      const { generation, state } = yield* backend.status
+      assert.deepStrictEqual([state, generation], ["Connected", 2])
+      assert.strictEqual(server.count("initialize"), 2)
+      assert.strictEqual(server.applied.length, 2)
+    })
   }
 
   const codes = [undefined, 0, 404, 32600, -32600, -32001, -32603, -31000, "SESSION_GONE"]
@@ -69,73 +68,69 @@ describe.concurrent("sessions that a server has forgotten", () => {
     (code === undefined ? [400, 404] : [200, 400, 404]).map((status) => ({ code: code as number | undefined, status }))
   )
   for (const [[what, request], { code, status }] of pairs(Object.entries(requests), refusals, 9)) {
-    it.scopedLive(`[R12:real] ${what}, HTTP ${status}, code ${code}: what each request is refused with begins a new session`, () =>
-      Effect.gen(function*() {
-        const server = yield* Harness.server
-        const backend = yield* supervise(server)
-        server.lostSession = { status, code, message: "" }
-        // The one in its place, too.
-        for (const sessions of [2, 3]) {
-          server.sessions.clear()
-          yield* request(backend)
-          assert.strictEqual(server.count("initialize"), sessions)
-        }
-        assert.strictEqual((yield* backend.status).state, "Connected")
-      }))
+    test.scopedLive(`[R12:real] ${what}, HTTP ${status}, code ${code}: what each request is refused with begins a new session`, function*() {
+      const server = yield* Harness.server
+      const backend = yield* supervise(server)
+      server.lostSession = { status, code, message: "" }
+      // The one in its place, too.
+      for (const sessions of [2, 3]) {
+        server.sessions.clear()
+        yield* request(backend)
+        assert.strictEqual(server.count("initialize"), sessions)
+      }
+      assert.strictEqual((yield* backend.status).state, "Connected")
+    })
   }
 
-  it.scopedLive("[R12:real] a server without sessions loses none, whatever it says", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      server.stateful = false
-      const backend = yield* supervise(server)
-      for (const status of [400, 404, 406]) {
-        server.fail("tools/call", HttpFault.status(status, { body: "Session not found" }), 1)
-        const outcome = yield* Effect.either(backend.callTool({ name: "echo" }))
-        // Who knows nothing of the address is not the server, which is asked again.
-        assert.strictEqual(outcome._tag, status === 404 ? "Right" : "Left")
-      }
-      assert.strictEqual(server.count("initialize"), 1)
-      assert.strictEqual((yield* backend.status).generation, 1)
-    }))
+  test.scopedLive("[R12:real] a server without sessions loses none, whatever it says", function*() {
+    const server = yield* Harness.server
+    server.stateful = false
+    const backend = yield* supervise(server)
+    for (const status of [400, 404, 406]) {
+      server.fail("tools/call", HttpFault.status(status, { body: "Session not found" }), 1)
+      const outcome = yield* Effect.either(backend.callTool({ name: "echo" }))
+      // Who knows nothing of the address is not the server, which is asked again.
+      assert.strictEqual(outcome._tag, status === 404 ? "Right" : "Left")
+    }
+    assert.strictEqual(server.count("initialize"), 1)
+    assert.strictEqual((yield* backend.status).generation, 1)
+  })
 
-  it.scopedLive("[R12:real] where a login is possible, nobody has to log in for a session that was begun without one", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { logins, provider } = SignIn.askFor(server)
-      const { hook } = server
-      server.hook = (turn) => turn.url === "/mcp" ? undefined : hook?.(turn)
-      const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
-      const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
-      yield* backend.callTool({ name: "echo" })
-      server.lostSession = { status: 401 }
-      server.sessions.clear()
-      assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "again" } })), "again")
-      const { generation, state } = yield* backend.status
-      assert.deepStrictEqual([state, generation], ["Connected", 2])
-      assert.deepStrictEqual([logins.length, server.seen.filter(({ url }) => url !== "/mcp").length], [0, 0])
-    }))
+  test.scopedLive("[R12:real] where a login is possible, nobody has to log in for a session that was begun without one", function*() {
+    const server = yield* Harness.server
+    const { logins, provider } = SignIn.askFor(server)
+    const { hook } = server
+    server.hook = (turn) => turn.url === "/mcp" ? undefined : hook?.(turn)
+    const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
+    const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
+    yield* backend.callTool({ name: "echo" })
+    server.lostSession = { status: 401 }
+    server.sessions.clear()
+    assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "again" } })), "again")
+    const { generation, state } = yield* backend.status
+    assert.deepStrictEqual([state, generation], ["Connected", 2])
+    assert.deepStrictEqual([logins.length, server.seen.filter(({ url }) => url !== "/mcp").length], [0, 0])
+  })
 
-  it.scopedLive("[T7] a server that wants a login for calls only, and does not say how: it is asked for where the session proves to be alive", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { finish, logins, provider } = SignIn.askFor(server)
-      const { hook } = server
-      server.hook = (turn) =>
-        turn.url !== "/mcp"
-          ? hook?.(turn)
-          : turn.rpc === "tools/call" && turn.headers["authorization"] === undefined
-          ? HttpExchange.fault(turn.response, 401)
-          : undefined
-      const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
-      const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
-      const call = backend.callTool({ name: "echo", arguments: { message: "again" } })
-      assert.include((yield* Effect.flip(call)).message, "401")
-      assert.strictEqual(logins.length, 0)
-      assert.include((yield* Effect.flip(call)).message, "log in")
-      assert.strictEqual(logins.length, 1)
-      yield* Effect.promise(finish)
-      assert.strictEqual(textOf(yield* call), "again")
-      assert.strictEqual(server.count("initialize"), 1)
-    }))
+  test.scopedLive("[T7] a server that wants a login for calls only, and does not say how: it is asked for where the session proves to be alive", function*() {
+    const server = yield* Harness.server
+    const { finish, logins, provider } = SignIn.askFor(server)
+    const { hook } = server
+    server.hook = (turn) =>
+      turn.url !== "/mcp"
+        ? hook?.(turn)
+        : turn.rpc === "tools/call" && turn.headers["authorization"] === undefined
+        ? HttpExchange.fault(turn.response, 401)
+        : undefined
+    const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
+    const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
+    const call = backend.callTool({ name: "echo", arguments: { message: "again" } })
+    assert.include((yield* Effect.flip(call)).message, "401")
+    assert.strictEqual(logins.length, 0)
+    assert.include((yield* Effect.flip(call)).message, "log in")
+    assert.strictEqual(logins.length, 1)
+    yield* Effect.promise(finish)
+    assert.strictEqual(textOf(yield* call), "again")
+    assert.strictEqual(server.count("initialize"), 1)
+  })
 })

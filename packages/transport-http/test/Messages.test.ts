@@ -1,7 +1,7 @@
-import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange, type HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import * as Harness from "./fixtures/Harness.js"
 
 const { fault } = HttpExchange
@@ -128,78 +128,74 @@ const wellFormed = (message: string, url: string) => {
 
 describe("messages", () => {
   for (const [name, { answer, never = [], options, permanent: expected, says }] of Object.entries(connecting)) {
-    it.scopedLive(`[T3] connecting: ${name}`, () =>
-      Effect.gen(function*() {
-        const server = yield* Harness.server
-        server.hook = (turn) => answer(turn, server)
-        const connector = HttpConnector.make({ url: server.url, transport: "streamable", ...options })
-        const { message, permanent } = yield* Effect.flip(Harness.connect(connector))
-        wellFormed(message, server.url)
-        if (expected !== undefined) assert.strictEqual(permanent, expected)
-        for (const text of says) assert.match(message, text)
-        for (const text of never) assert.notMatch(message, text)
-        yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
-      }))
+    test.scopedLive(`[T3] connecting: ${name}`, function*() {
+      const server = yield* Harness.server
+      server.hook = (turn) => answer(turn, server)
+      const connector = HttpConnector.make({ url: server.url, transport: "streamable", ...options })
+      const { message, permanent } = yield* Effect.flip(Harness.connect(connector))
+      wellFormed(message, server.url)
+      if (expected !== undefined) assert.strictEqual(permanent, expected)
+      for (const text of says) assert.match(message, text)
+      for (const text of never) assert.notMatch(message, text)
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
+    })
   }
 
-  it.scopedLive("[T3] connecting: nothing listens, an unknown name, no TLS, no HTTP", () =>
-    Effect.gen(function*() {
-      const messageAt = (url: string) =>
-        Effect.map(Effect.flip(Harness.connect(HttpConnector.make({ url }))), ({ message }) => {
-          wellFormed(message, url)
-          return message
-        })
-      assert.match(
-        yield* messageAt(`http://127.0.0.1:${yield* Harness.freePort}/mcp`),
-        /is the server running.*ECONNREFUSED/
-      )
-      assert.match(yield* messageAt("http://no-such-host.invalid/mcp"), /host name.*(ENOTFOUND|EAI_AGAIN)/)
-      const server = yield* Harness.server
-      assert.match(yield* messageAt(server.url.replace("http:", "https:")), /not with a TLS version.*http:/)
-      const secure = yield* Harness.secureServer
-      assert.match(yield* messageAt(secure.url), /vouches.*NODE_EXTRA_CA_CERTS/)
-      const babbler = yield* Harness.tcp((socket) => socket.once("data", () => socket.end("HELLO\r\n\r\n")))
-      assert.match(yield* messageAt(`http://127.0.0.1:${babbler.port}/`), /answers, but not with HTTP/)
-    }))
+  test.scopedLive("[T3] connecting: nothing listens, an unknown name, no TLS, no HTTP", function*() {
+    const messageAt = (url: string) =>
+      Effect.map(Effect.flip(Harness.connect(HttpConnector.make({ url }))), ({ message }) => {
+        wellFormed(message, url)
+        return message
+      })
+    assert.match(
+      yield* messageAt(`http://127.0.0.1:${yield* Harness.freePort}/mcp`),
+      /is the server running.*ECONNREFUSED/
+    )
+    assert.match(yield* messageAt("http://no-such-host.invalid/mcp"), /host name.*(ENOTFOUND|EAI_AGAIN)/)
+    const server = yield* Harness.server
+    assert.match(yield* messageAt(server.url.replace("http:", "https:")), /not with a TLS version.*http:/)
+    const secure = yield* Harness.secureServer
+    assert.match(yield* messageAt(secure.url), /vouches.*NODE_EXTRA_CA_CERTS/)
+    const babbler = yield* Harness.tcp((socket) => socket.once("data", () => socket.end("HELLO\r\n\r\n")))
+    assert.match(yield* messageAt(`http://127.0.0.1:${babbler.port}/`), /answers, but not with HTTP/)
+  })
 
-  it.scopedLive("[T3] a lost session is called that, also by the stream from the server, and no URL is to be checked", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
-      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-      server.sessions.clear()
-      const { message, reason } = yield* Effect.flip(call())
-      assert.strictEqual(reason, "session")
-      for (const text of [message, losses[0]!.message]) {
-        wellFormed(text, server.url)
-        assert.match(text, /HTTP 404 \(Session not found\): the server does not know the session any more/)
-        assert.notMatch(text, /check the URL/)
-      }
-      const { lost } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
-      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-      server.sessions.clear()
-      server.dropStreams()
-      const loss = yield* lost
-      wellFormed(loss.message, server.url)
-      assert.match(loss.message, /does not know the session any more/)
-    }))
+  test.scopedLive("[T3] a lost session is called that, also by the stream from the server, and no URL is to be checked", function*() {
+    const server = yield* Harness.server
+    const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+    yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+    server.sessions.clear()
+    const { message, reason } = yield* Effect.flip(call())
+    assert.strictEqual(reason, "session")
+    for (const text of [message, losses[0]!.message]) {
+      wellFormed(text, server.url)
+      assert.match(text, /HTTP 404 \(Session not found\): the server does not know the session any more/)
+      assert.notMatch(text, /check the URL/)
+    }
+    const { lost } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+    yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+    server.sessions.clear()
+    server.dropStreams()
+    const loss = yield* lost
+    wellFormed(loss.message, server.url)
+    assert.match(loss.message, /does not know the session any more/)
+  })
 
-  it.scopedLive("[T3] an answer over a limit of the caller's dispatcher, or slower than its limit, is told as what it is", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      let headersTimeout = 0
-      const dispatcher = (yield* Harness.agent({ maxResponseSize: 2000 })).compose((dispatch) => (options, handler) =>
-        dispatch({ ...options, headersTimeout }, handler)
-      )
-      const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url, dispatcher }))
-      const large = yield* Effect.flip(call("x".repeat(4000)))
-      assert.deepStrictEqual([large.fate, large.reason], ["answered", "protocol"])
-      assert.match(large.message, /larger than the dispatcher accepts/)
-      server.hook = ({ rpc }) => rpc === "tools/call"
-      headersTimeout = 1000
-      const slow = yield* Effect.flip(call())
-      assert.deepStrictEqual([slow.fate, slow.reason], ["unknown", "network"])
-      assert.match(slow.message, /took longer/)
-      assert.deepStrictEqual(losses, [])
-    }))
+  test.scopedLive("[T3] an answer over a limit of the caller's dispatcher, or slower than its limit, is told as what it is", function*() {
+    const server = yield* Harness.server
+    let headersTimeout = 0
+    const dispatcher = (yield* Harness.agent({ maxResponseSize: 2000 })).compose((dispatch) => (options, handler) =>
+      dispatch({ ...options, headersTimeout }, handler)
+    )
+    const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url, dispatcher }))
+    const large = yield* Effect.flip(call("x".repeat(4000)))
+    assert.deepStrictEqual([large.fate, large.reason], ["answered", "protocol"])
+    assert.match(large.message, /larger than the dispatcher accepts/)
+    server.hook = ({ rpc }) => rpc === "tools/call"
+    headersTimeout = 1000
+    const slow = yield* Effect.flip(call())
+    assert.deepStrictEqual([slow.fate, slow.reason], ["unknown", "network"])
+    assert.match(slow.message, /took longer/)
+    assert.deepStrictEqual(losses, [])
+  })
 })

@@ -1,6 +1,6 @@
-import { assert, describe, it } from "@effect/vitest"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 
 const redirected = (from: string, status: number, ...locations: ReadonlyArray<string>) =>
   Effect.gen(function*() {
@@ -33,43 +33,41 @@ describe("redirects, of requests that carry credentials", () => {
     ["https://mcp.test:8443/a", "https://mcp.test:8443/b", "https://mcp.test:8443/b"]
   ]
   for (const [from, to, there] of followed) {
-    it.effect(`[T7] from ${from} to ${to}: followed, with the credentials`, () =>
-      Effect.gen(function*() {
-        const { error, visited } = yield* redirected(from, 307, to)
-        assert.deepStrictEqual(visited, [`with ${there}`])
-        assert.strictEqual(error.reason, "protocol")
-      }))
+    test.effect(`[T7] from ${from} to ${to}: followed, with the credentials`, function*() {
+      const { error, visited } = yield* redirected(from, 307, to)
+      assert.deepStrictEqual(visited, [`with ${there}`])
+      assert.strictEqual(error.reason, "protocol")
+    })
   }
 
   for (const status of [301, 302, 307, 308]) {
     for (
       const [from, to] of [["/mcp", "/mcp/"], ["/mcp/", "/mcp"], ["/mcp?x=1", "https://mcp.test/mcp/?x=1"]] as const
     ) {
-      it.effect(`[T7] ${status} from ${from} to ${to}: followed by the same POST, with its body`, () =>
-        Effect.gen(function*() {
-          const sent: Array<unknown> = []
-          const fetch = (url: string | URL, init?: RequestInit): Promise<Response> => {
-            const { authorization } = (init?.headers ?? {}) as Record<string, string>
-            sent.push([init?.method, String(url), authorization, String(init?.body)])
-            return Promise.resolve(
-              sent.length === 1
-                ? new Response(null, { status, headers: { location: to } })
-                : new Response("here", { status: 418 })
-            )
-          }
-          const headers = { authorization: "Bearer the-token" }
-          const options = { fetch, protocol: "2025", transport: "streamable", headers } as const
-          const connector = HttpConnector.make({ ...options, url: `https://mcp.test${from}` })
-          yield* Effect.flip(Effect.scoped(connector.connect({ report: () => {} })))
-          const [first, second] = sent as ReadonlyArray<ReadonlyArray<string>>
-          assert.strictEqual(first![0], "POST")
-          assert.deepStrictEqual(second, [
-            "POST",
-            new URL(to, "https://mcp.test").href,
-            "Bearer the-token",
-            first![3]!
-          ])
-        }))
+      test.effect(`[T7] ${status} from ${from} to ${to}: followed by the same POST, with its body`, function*() {
+        const sent: Array<unknown> = []
+        const fetch = (url: string | URL, init?: RequestInit): Promise<Response> => {
+          const { authorization } = (init?.headers ?? {}) as Record<string, string>
+          sent.push([init?.method, String(url), authorization, String(init?.body)])
+          return Promise.resolve(
+            sent.length === 1
+              ? new Response(null, { status, headers: { location: to } })
+              : new Response("here", { status: 418 })
+          )
+        }
+        const headers = { authorization: "Bearer the-token" }
+        const options = { fetch, protocol: "2025", transport: "streamable", headers } as const
+        const connector = HttpConnector.make({ ...options, url: `https://mcp.test${from}` })
+        yield* Effect.flip(Effect.scoped(connector.connect({ report: () => {} })))
+        const [first, second] = sent as ReadonlyArray<ReadonlyArray<string>>
+        assert.strictEqual(first![0], "POST")
+        assert.deepStrictEqual(second, [
+          "POST",
+          new URL(to, "https://mcp.test").href,
+          "Bearer the-token",
+          first![3]!
+        ])
+      })
     }
   }
 
@@ -93,22 +91,20 @@ describe("redirects, of requests that carry credentials", () => {
     ["http://mcp.test/a", "http://", 307, "not valid"]
   ]
   for (const [from, to, status, says] of refused) {
-    it.effect(`[T7] ${status} from ${from} to ${to}: not followed`, () =>
-      Effect.gen(function*() {
-        const { error, visited } = yield* redirected(from, status, to)
-        assert.deepStrictEqual(visited, [])
-        assert.strictEqual(error.reason, "redirect")
-        assert.include(error.message, says)
-        assert.notInclude(error.message, "password@")
-        if (from.startsWith("https:")) assert.notMatch(error.message, /[Cc]onfigure (that address|http:)/)
-      }))
+    test.effect(`[T7] ${status} from ${from} to ${to}: not followed`, function*() {
+      const { error, visited } = yield* redirected(from, status, to)
+      assert.deepStrictEqual(visited, [])
+      assert.strictEqual(error.reason, "redirect")
+      assert.include(error.message, says)
+      assert.notInclude(error.message, "password@")
+      if (from.startsWith("https:")) assert.notMatch(error.message, /[Cc]onfigure (that address|http:)/)
+    })
   }
 
-  it.effect("[T7] five are followed, and no sixth", () =>
-    Effect.gen(function*() {
-      const { error, visited } = yield* redirected("http://mcp.test/0", 307, "/1", "/2", "/3", "/4", "/5", "/6")
-      assert.strictEqual(visited.at(-1), "with http://mcp.test/5")
-      assert.strictEqual(error.reason, "redirect")
-      assert.include(error.message, "again and again")
-    }))
+  test.effect("[T7] five are followed, and no sixth", function*() {
+    const { error, visited } = yield* redirected("http://mcp.test/0", 307, "/1", "/2", "/3", "/4", "/5", "/6")
+    assert.strictEqual(visited.at(-1), "with http://mcp.test/5")
+    assert.strictEqual(error.reason, "redirect")
+    assert.include(error.message, "again and again")
+  })
 })

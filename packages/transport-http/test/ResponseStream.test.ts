@@ -1,7 +1,7 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Bytes } from "@mcp-lifeline/core/text"
 import { Effect, Fiber, TestClock } from "effect"
 import { Readable } from "node:stream"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import type { Body } from "../src/Answer.js"
 import { Dispatch } from "../src/Dispatch.js"
 import * as EventStream from "../src/EventStream.js"
@@ -51,92 +51,84 @@ const resuming = (
   })
 
 describe("a response stream that was cut", () => {
-  it.effect("[C6:virtual] one that the server takes for still open is asked for again; another refusal ends its request", () =>
-    Effect.gen(function*() {
-      for (
-        const [refusal, opens, reason, told] of [
-          [status(409), 6, "network", []],
-          [status(404), 1, "session", ["lost"]],
-          [status(500), 1, "network", []],
-          [new HttpFailure.CutFailure({ detail: "cut" }), 1, "network", []],
-          [new HttpFailure.AnswerFailure({ detail: "text/html" }), 1, "network", []]
-        ] as const
-      ) {
-        const { fiber, heard, opened } = yield* resuming(() => refusal)
-        yield* TestClock.adjust("1 hour")
-        const ended = yield* Fiber.join(fiber)
-        assert.strictEqual(ended._tag, "Left")
-        if (ended._tag === "Left") assert.deepInclude(ended.left, { fate: "unknown", reason })
-        assert.deepStrictEqual([opened(), heard], [opens, [...told]])
-      }
-    }))
-
-  it.effect("[C6:virtual] an answer that is none, in a stream that was resumed, is the answer", () =>
-    Effect.gen(function*() {
-      const { fiber, opened } = yield* resuming(() => ({ cause: new HttpFailure.AnswerFailure({ detail: "no JSON" }) }))
+  test.effect("[C6:virtual] one that the server takes for still open is asked for again; another refusal ends its request", function*() {
+    for (
+      const [refusal, opens, reason, told] of [
+        [status(409), 6, "network", []],
+        [status(404), 1, "session", ["lost"]],
+        [status(500), 1, "network", []],
+        [new HttpFailure.CutFailure({ detail: "cut" }), 1, "network", []],
+        [new HttpFailure.AnswerFailure({ detail: "text/html" }), 1, "network", []]
+      ] as const
+    ) {
+      const { fiber, heard, opened } = yield* resuming(() => refusal)
       yield* TestClock.adjust("1 hour")
       const ended = yield* Fiber.join(fiber)
       assert.strictEqual(ended._tag, "Left")
-      if (ended._tag === "Left") assert.deepInclude(ended.left, { fate: "answered", reason: "protocol" })
-      assert.strictEqual(opened(), 1)
-    }))
+      if (ended._tag === "Left") assert.deepInclude(ended.left, { fate: "unknown", reason })
+      assert.deepStrictEqual([opened(), heard], [opens, [...told]])
+    }
+  })
 
-  it.effect("[C6:virtual] is given up after six failures in a row, and its request is unknown", () =>
-    Effect.gen(function*() {
-      const { fiber, heard, opened } = yield* resuming(() => reset)
-      yield* TestClock.adjust("1 hour")
-      assert.strictEqual(opened(), 6)
-      const ended = yield* Fiber.join(fiber)
-      assert.deepInclude(ended._tag === "Left" && ended.left, { fate: "unknown", reason: "network" })
-      assert.deepStrictEqual(heard, [])
-    }))
+  test.effect("[C6:virtual] an answer that is none, in a stream that was resumed, is the answer", function*() {
+    const { fiber, opened } = yield* resuming(() => ({ cause: new HttpFailure.AnswerFailure({ detail: "no JSON" }) }))
+    yield* TestClock.adjust("1 hour")
+    const ended = yield* Fiber.join(fiber)
+    assert.strictEqual(ended._tag, "Left")
+    if (ended._tag === "Left") assert.deepInclude(ended.left, { fate: "answered", reason: "protocol" })
+    assert.strictEqual(opened(), 1)
+  })
 
-  it.effect("[C6:virtual] one that could be opened between them begins the count anew", () =>
-    Effect.gen(function*() {
-      const { exchange, fiber, opened } = yield* resuming((opened, exchange) => {
-        if (opened === 60) exchange.answered = true
-        return opened % 6 === 0 ? { cause: undefined } : reset
-      })
-      yield* TestClock.adjust("1 day")
-      assert.strictEqual(opened(), 60)
-      assert.isTrue(exchange.answered)
-      assert.strictEqual((yield* Fiber.join(fiber))._tag, "Right")
-    }))
+  test.effect("[C6:virtual] is given up after six failures in a row, and its request is unknown", function*() {
+    const { fiber, heard, opened } = yield* resuming(() => reset)
+    yield* TestClock.adjust("1 hour")
+    assert.strictEqual(opened(), 6)
+    const ended = yield* Fiber.join(fiber)
+    assert.deepInclude(ended._tag === "Left" && ended.left, { fate: "unknown", reason: "network" })
+    assert.deepStrictEqual(heard, [])
+  })
 
-  it.effect("[C6:virtual] a server that has its clients ask again at once is asked twice a second at most", () =>
-    Effect.gen(function*() {
-      const { fiber, opened } = yield* resuming(() => ({ cause: undefined }), 0)
-      yield* TestClock.adjust("10 seconds")
-      assert.isAtMost(opened(), 21)
-      assert.isAtLeast(opened(), 20)
-      yield* Fiber.interrupt(fiber)
-    }))
+  test.effect("[C6:virtual] one that could be opened between them begins the count anew", function*() {
+    const { exchange, fiber, opened } = yield* resuming((opened, exchange) => {
+      if (opened === 60) exchange.answered = true
+      return opened % 6 === 0 ? { cause: undefined } : reset
+    })
+    yield* TestClock.adjust("1 day")
+    assert.strictEqual(opened(), 60)
+    assert.isTrue(exchange.answered)
+    assert.strictEqual((yield* Fiber.join(fiber))._tag, "Right")
+  })
 
-  it.effect("[C6:virtual] one that asks for days is asked again after a minute", () =>
-    Effect.gen(function*() {
-      const { fiber, opened } = yield* resuming(() => ({ cause: undefined }), 1e9)
-      yield* TestClock.adjust("1 minute")
-      assert.strictEqual(opened(), 1)
-      yield* Fiber.interrupt(fiber)
-    }))
+  test.effect("[C6:virtual] a server that has its clients ask again at once is asked twice a second at most", function*() {
+    const { fiber, opened } = yield* resuming(() => ({ cause: undefined }), 0)
+    yield* TestClock.adjust("10 seconds")
+    assert.isAtMost(opened(), 21)
+    assert.isAtLeast(opened(), 20)
+    yield* Fiber.interrupt(fiber)
+  })
 
-  it.effect("[C6:virtual] is not opened for a request that was answered meanwhile", () =>
-    Effect.gen(function*() {
-      const { exchange, fiber, opened } = yield* resuming(() => reset)
-      yield* TestClock.adjust(49)
-      exchange.answered = true
-      yield* TestClock.adjust(51)
-      assert.deepStrictEqual([(yield* Fiber.join(fiber))._tag, opened()], ["Right", 0])
-    }))
+  test.effect("[C6:virtual] one that asks for days is asked again after a minute", function*() {
+    const { fiber, opened } = yield* resuming(() => ({ cause: undefined }), 1e9)
+    yield* TestClock.adjust("1 minute")
+    assert.strictEqual(opened(), 1)
+    yield* Fiber.interrupt(fiber)
+  })
 
-  it.effect("[C6:virtual] where nobody listens, the server is gone, and the request waits for what follows from that", () =>
-    Effect.gen(function*() {
-      const { fiber, heard, opened } = yield* resuming(() => refused)
-      yield* TestClock.adjust("1 hour")
-      assert.isNull(fiber.unsafePoll())
-      assert.deepStrictEqual([heard, opened()], [["gone"], 1])
-      yield* Fiber.interrupt(fiber)
-    }))
+  test.effect("[C6:virtual] is not opened for a request that was answered meanwhile", function*() {
+    const { exchange, fiber, opened } = yield* resuming(() => reset)
+    yield* TestClock.adjust(49)
+    exchange.answered = true
+    yield* TestClock.adjust(51)
+    assert.deepStrictEqual([(yield* Fiber.join(fiber))._tag, opened()], ["Right", 0])
+  })
+
+  test.effect("[C6:virtual] where nobody listens, the server is gone, and the request waits for what follows from that", function*() {
+    const { fiber, heard, opened } = yield* resuming(() => refused)
+    yield* TestClock.adjust("1 hour")
+    assert.isNull(fiber.unsafePoll())
+    assert.deepStrictEqual([heard, opened()], [["gone"], 1])
+    yield* Fiber.interrupt(fiber)
+  })
 })
 
 describe("where an event stream stands", () => {
@@ -162,25 +154,22 @@ describe("where an event stream stands", () => {
       return Effect.as(Fiber.join(reading), position)
     })
 
-  it.effect("[C6 T4] is the last id that a header can carry, and what the server asked to wait", () =>
-    Effect.gen(function*() {
-      const position = yield* positionAfter("retry: 70\nid: 1\ndata: a\n\nid: é\ndata: b\n\ndata: c\n\n")
-      assert.deepStrictEqual(position, { lastEventId: "1", retry: 70 })
-      assert.isUndefined((yield* positionAfter("id: 1\ndata: a\n\nid:\ndata: b\n\n")).lastEventId)
-    }))
+  test.effect("[C6 T4] is the last id that a header can carry, and what the server asked to wait", function*() {
+    const position = yield* positionAfter("retry: 70\nid: 1\ndata: a\n\nid: é\ndata: b\n\ndata: c\n\n")
+    assert.deepStrictEqual(position, { lastEventId: "1", retry: 70 })
+    assert.isUndefined((yield* positionAfter("id: 1\ndata: a\n\nid:\ndata: b\n\n")).lastEventId)
+  })
 
-  it.live("[T4] a stream that brings nothing is closed after the silence that it may have, and its body with it", () =>
-    Effect.gen(function*() {
-      const { body, reading } = yield* begun("", { maxSilence: 10 })
-      assert.isTrue((yield* Fiber.join(reading)).isSilent)
-      assert.isTrue(body.destroyed)
-    }))
+  test.live("[T4] a stream that brings nothing is closed after the silence that it may have, and its body with it", function*() {
+    const { body, reading } = yield* begun("", { maxSilence: 10 })
+    assert.isTrue((yield* Fiber.join(reading)).isSilent)
+    assert.isTrue(body.destroyed)
+  })
 
-  it.live("[C6] one that is read by nobody any more is closed", () =>
-    Effect.gen(function*() {
-      const { body, reading } = yield* begun("data: a\n\n")
-      yield* Effect.sleep(5)
-      yield* Fiber.interrupt(reading)
-      assert.isTrue(body.destroyed)
-    }))
+  test.live("[C6] one that is read by nobody any more is closed", function*() {
+    const { body, reading } = yield* begun("data: a\n\n")
+    yield* Effect.sleep(5)
+    yield* Fiber.interrupt(reading)
+    assert.isTrue(body.destroyed)
+  })
 })

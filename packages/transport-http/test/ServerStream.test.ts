@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Clock, type Duration, Effect, Exit, Fiber, Random, TestClock } from "effect"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import type * as EventStream from "../src/EventStream.js"
 import * as HttpFailure from "../src/HttpFailure.js"
 import * as ServerStream from "../src/ServerStream.js"
@@ -18,73 +18,68 @@ describe("ServerStream", () => {
       session
     })
 
-  it.effect("[T4:virtual] there is no limit of tries, and no more than one in half a minute in the end", () =>
-    Effect.gen(function*() {
+  test.effect("[T4:virtual] there is no limit of tries, and no more than one in half a minute in the end", function*() {
+    let opened = 0
+    const fiber = yield* Effect.fork(ServerStream.keep({
+      open: () =>
+        Effect.suspend(() => {
+          opened++
+          return Effect.fail(reset)
+        }),
+      position: { lastEventId: undefined, retry: undefined },
+      target: "http://server.test/mcp"
+    }))
+    yield* TestClock.adjust("1 hour")
+    const before = opened
+    yield* TestClock.adjust("1 hour")
+    assert.isAtLeast(opened - before, 99)
+    assert.isAtMost(opened - before, 120)
+    yield* Fiber.interrupt(fiber)
+  })
+
+  test.effect("[T4:virtual] refused, open, refused, open, for an hour: what is refused now and then is not gone", function*() {
+    const refused = HttpFailure.fromNetwork(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }))
+    let opened = 0
+    let isUp = true
+    const keep = ServerStream.keep({
+      open: () =>
+        Effect.suspend(() => ++opened % 3 === 0 && isUp ? Effect.succeed({ cause: undefined }) : Effect.fail(refused)),
+      position: { lastEventId: undefined, retry: undefined },
+      target: "http://server.test/mcp"
+    })
+    const fiber = yield* Effect.fork(keep)
+    yield* TestClock.adjust("1 hour")
+    assert.isNull(fiber.unsafePoll())
+    assert.isAtLeast(opened, 99)
+    yield* Fiber.interrupt(fiber)
+    // Three in a row mean that the server is gone.
+    isUp = false
+    const gone = yield* Effect.fork(keep)
+    yield* TestClock.adjust("10 minutes")
+    assert.deepInclude(yield* Fiber.join(gone), { kind: "closed", cause: refused })
+  })
+
+  test.effect("[T4:virtual] once it has been open, an answer of something in between does not end it; the server's 405 does", function*() {
+    const page = new HttpFailure.AnswerFailure({ detail: "no event stream but text/html" })
+    const redirect = new HttpFailure.RedirectFailure({ status: 302, to: "http://login.test/", why: "origin" })
+    const none = status(405, true)
+    const later = [undefined, page, redirect, undefined, status(400, true), status(501, true), page, none]
+    for (const answers of [[page], [status(400, true)], [status(501, true)], later]) {
       let opened = 0
       const fiber = yield* Effect.fork(ServerStream.keep({
         open: () =>
           Effect.suspend(() => {
-            opened++
-            return Effect.fail(reset)
+            const failure = answers[opened++]
+            return failure === undefined ? Effect.succeed({ cause: undefined }) : Effect.fail(failure)
           }),
         position: { lastEventId: undefined, retry: undefined },
         target: "http://server.test/mcp"
       }))
-      yield* TestClock.adjust("1 hour")
-      const before = opened
-      yield* TestClock.adjust("1 hour")
-      assert.isAtLeast(opened - before, 99)
-      assert.isAtMost(opened - before, 120)
-      yield* Fiber.interrupt(fiber)
-    }))
-
-  it.effect("[T4:virtual] refused, open, refused, open, for an hour: what is refused now and then is not gone", () =>
-    Effect.gen(function*() {
-      const refused = HttpFailure.fromNetwork(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }))
-      let opened = 0
-      let isUp = true
-      const keep = ServerStream.keep({
-        open: () =>
-          Effect.suspend(() =>
-            ++opened % 3 === 0 && isUp ? Effect.succeed({ cause: undefined }) : Effect.fail(refused)
-          ),
-        position: { lastEventId: undefined, retry: undefined },
-        target: "http://server.test/mcp"
-      })
-      const fiber = yield* Effect.fork(keep)
-      yield* TestClock.adjust("1 hour")
-      assert.isNull(fiber.unsafePoll())
-      assert.isAtLeast(opened, 99)
-      yield* Fiber.interrupt(fiber)
-      // Three in a row mean that the server is gone.
-      isUp = false
-      const gone = yield* Effect.fork(keep)
       yield* TestClock.adjust("10 minutes")
-      assert.deepInclude(yield* Fiber.join(gone), { kind: "closed", cause: refused })
-    }))
-
-  it.effect("[T4:virtual] once it has been open, an answer of something in between does not end it; the server's 405 does", () =>
-    Effect.gen(function*() {
-      const page = new HttpFailure.AnswerFailure({ detail: "no event stream but text/html" })
-      const redirect = new HttpFailure.RedirectFailure({ status: 302, to: "http://login.test/", why: "origin" })
-      const none = status(405, true)
-      const later = [undefined, page, redirect, undefined, status(400, true), status(501, true), page, none]
-      for (const answers of [[page], [status(400, true)], [status(501, true)], later]) {
-        let opened = 0
-        const fiber = yield* Effect.fork(ServerStream.keep({
-          open: () =>
-            Effect.suspend(() => {
-              const failure = answers[opened++]
-              return failure === undefined ? Effect.succeed({ cause: undefined }) : Effect.fail(failure)
-            }),
-          position: { lastEventId: undefined, retry: undefined },
-          target: "http://server.test/mcp"
-        }))
-        yield* TestClock.adjust("10 minutes")
-        assert.strictEqual(opened, answers.length)
-        assert.isUndefined(yield* Fiber.join(fiber))
-      }
-    }))
+      assert.strictEqual(opened, answers.length)
+      assert.isUndefined(yield* Fiber.join(fiber))
+    }
+  })
 
   const opens = (millis: number) => (_: unknown, __: unknown, opened: Effect.Effect<unknown>) =>
     Effect.as(Effect.zipRight(opened, Effect.sleep(millis)), { cause: undefined })
@@ -110,30 +105,27 @@ describe("ServerStream", () => {
       return reported
     })
 
-  it.effect("[E4] a stream on which nothing can arrive is reported once, whatever keeps it closed", () =>
-    Effect.gen(function*() {
-      const attempts = [refuses(status(405)), refuses(status(409)), refuses(status(401)), refuses(reset), opens(0)]
-      for (const attempt of attempts) assert.deepStrictEqual(yield* reports(() => attempt, "2 hours"), [[0, false]])
-      assert.deepStrictEqual(yield* reports(() => () => Effect.never, "2 hours"), [[5, false]])
-      assert.deepStrictEqual(yield* reports(() => opens(3_600_000), "30 minutes"), [])
-    }))
+  test.effect("[E4] a stream on which nothing can arrive is reported once, whatever keeps it closed", function*() {
+    const attempts = [refuses(status(405)), refuses(status(409)), refuses(status(401)), refuses(reset), opens(0)]
+    for (const attempt of attempts) assert.deepStrictEqual(yield* reports(() => attempt, "2 hours"), [[0, false]])
+    assert.deepStrictEqual(yield* reports(() => () => Effect.never, "2 hours"), [[5, false]])
+    assert.deepStrictEqual(yield* reports(() => opens(3_600_000), "30 minutes"), [])
+  })
 
-  it.effect("[E4] a stream that opens at last is reported once it has been open for 10 s", () =>
-    Effect.gen(function*() {
-      const late = yield* reports((nth) => nth === 0 ? refuses(status(409)) : opens(3_600_000), "30 minutes")
-      assert.strictEqual(late.length, 2)
-      assert.isTrue(late[1]![1])
-      assert.isAtLeast(late[1]![0], 11)
-      assert.isAtMost(late[1]![0], 13)
-    }))
+  test.effect("[E4] a stream that opens at last is reported once it has been open for 10 s", function*() {
+    const late = yield* reports((nth) => nth === 0 ? refuses(status(409)) : opens(3_600_000), "30 minutes")
+    assert.strictEqual(late.length, 2)
+    assert.isTrue(late[1]![1])
+    assert.isAtLeast(late[1]![0], 11)
+    assert.isAtMost(late[1]![0], 13)
+  })
 
-  it.effect("[E4] a stream that is cut again and again is reported open at most every 30 s", () =>
-    Effect.gen(function*() {
-      const reported = yield* reports(() => opens(12_000), "1 hour")
-      const times = reported.flatMap(([at, hears]) => hears ? [at] : [])
-      assert.isAtLeast(times.length, 50)
-      for (const [i, at] of times.entries()) assert.isAtLeast(at - (times[i - 1] ?? -30), 29)
-    }))
+  test.effect("[E4] a stream that is cut again and again is reported open at most every 30 s", function*() {
+    const reported = yield* reports(() => opens(12_000), "1 hour")
+    const times = reported.flatMap(([at, hears]) => hears ? [at] : [])
+    assert.isAtLeast(times.length, 50)
+    for (const [i, at] of times.entries()) assert.isAtLeast(at - (times[i - 1] ?? -30), 29)
+  })
 
   it("[T4:virtual] a delay is at least a second and what the server asked for, grows, and is bounded", () => {
     for (const random of [0, 0.999]) {
@@ -205,113 +197,106 @@ describe("ServerStream", () => {
   const brings = () => Effect.succeed({ cause: undefined, wasOfUse: true })
   const refused = HttpFailure.fromNetwork(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }))
 
-  it.effect("[T4:virtual] one that brings nothing new is opened again at once, and may be silent ever longer, five minutes at most", () =>
-    Effect.gen(function*() {
-      const brings = (id: string) => (position: EventStream.Position) => {
-        position.lastEventId = id
-        return silent()
-      }
-      const { bounds, waits } = yield* opened([...Array<typeof silent>(8).fill(silent), brings("2"), silent], "1")
-      assert.deepStrictEqual(bounds, [
-        5000,
-        10_000,
-        20_000,
-        40_000,
-        80_000,
-        160_000,
-        300_000,
-        300_000,
-        300_000,
-        5000,
-        10_000
-      ])
-      assert.deepStrictEqual(waits, Array<number>(10).fill(0))
-      assert.deepStrictEqual((yield* opened([ended])).bounds, [undefined, undefined])
-    }))
+  test.effect("[T4:virtual] one that brings nothing new is opened again at once, and may be silent ever longer, five minutes at most", function*() {
+    const brings = (id: string) => (position: EventStream.Position) => {
+      position.lastEventId = id
+      return silent()
+    }
+    const { bounds, waits } = yield* opened([...Array<typeof silent>(8).fill(silent), brings("2"), silent], "1")
+    assert.deepStrictEqual(bounds, [
+      5000,
+      10_000,
+      20_000,
+      40_000,
+      80_000,
+      160_000,
+      300_000,
+      300_000,
+      300_000,
+      5000,
+      10_000
+    ])
+    assert.deepStrictEqual(waits, Array<number>(10).fill(0))
+    assert.deepStrictEqual((yield* opened([ended])).bounds, [undefined, undefined])
+  })
 
-  it.effect("[T4:virtual] one that ends at once is opened ever more slowly, until it has lived or brought something", () =>
-    Effect.gen(function*() {
-      const lives = () => Effect.delay(ended(), 10_000)
-      const almost = () => Effect.delay(ended(), 9999)
-      const marks = (position: EventStream.Position) => {
-        position.lastEventId = `${position.lastEventId ?? ""}1`
-        return ended()
-      }
-      const { waits } = yield* opened([ended, ended, ended, lives, ended, almost, brings, ended, ended, silent, ended])
-      assert.deepStrictEqual(waits, [1000, 2000, 4000, 11_000, 1000, 11_999, 1000, 1000, 2000, 0, 1000])
-      assert.deepStrictEqual((yield* opened([marks, marks, marks])).waits, [1000, 2000, 4000])
-    }))
+  test.effect("[T4:virtual] one that ends at once is opened ever more slowly, until it has lived or brought something", function*() {
+    const lives = () => Effect.delay(ended(), 10_000)
+    const almost = () => Effect.delay(ended(), 9999)
+    const marks = (position: EventStream.Position) => {
+      position.lastEventId = `${position.lastEventId ?? ""}1`
+      return ended()
+    }
+    const { waits } = yield* opened([ended, ended, ended, lives, ended, almost, brings, ended, ended, silent, ended])
+    assert.deepStrictEqual(waits, [1000, 2000, 4000, 11_000, 1000, 11_999, 1000, 1000, 2000, 0, 1000])
+    assert.deepStrictEqual((yield* opened([marks, marks, marks])).waits, [1000, 2000, 4000])
+  })
 
-  it.effect("[T4:virtual] one that brought messages is opened again at once, a second after it was last, or when the server asks", () =>
-    Effect.gen(function*() {
-      const after = (millis: number) => () => Effect.delay(brings(), millis)
-      const asks = (position: EventStream.Position) => {
-        position.retry = 2000
-        return brings()
-      }
-      const { waits } = yield* opened([
-        ended,
-        ended,
-        ...Array<typeof brings>(5).fill(after(4000)),
-        after(300),
-        ended,
-        asks,
-        after(3000)
-      ])
-      assert.deepStrictEqual(waits, [1000, 2000, 4000, 4000, 4000, 4000, 4000, 1000, 1000, 2000, 5000])
-    }))
+  test.effect("[T4:virtual] one that brought messages is opened again at once, a second after it was last, or when the server asks", function*() {
+    const after = (millis: number) => () => Effect.delay(brings(), millis)
+    const asks = (position: EventStream.Position) => {
+      position.retry = 2000
+      return brings()
+    }
+    const { waits } = yield* opened([
+      ended,
+      ended,
+      ...Array<typeof brings>(5).fill(after(4000)),
+      after(300),
+      ended,
+      asks,
+      after(3000)
+    ])
+    assert.deepStrictEqual(waits, [1000, 2000, 4000, 4000, 4000, 4000, 4000, 1000, 1000, 2000, 5000])
+  })
 
-  it.effect("[T4:virtual] what a server asks to wait is waited, whether with its refusal or on its stream", () =>
-    Effect.gen(function*() {
-      const asks = (position: EventStream.Position) => {
-        position.retry = 7000
-        return ended()
-      }
-      const fails = () => Effect.fail(status(503, false, 20_000))
-      const { waits } = yield* opened([asks, fails, ended, () => Effect.fail(reset), () => Effect.fail(reset)])
-      assert.deepStrictEqual(waits, [7000, 30_000, 28_000, 30_000, 30_000])
-    }))
+  test.effect("[T4:virtual] what a server asks to wait is waited, whether with its refusal or on its stream", function*() {
+    const asks = (position: EventStream.Position) => {
+      position.retry = 7000
+      return ended()
+    }
+    const fails = () => Effect.fail(status(503, false, 20_000))
+    const { waits } = yield* opened([asks, fails, ended, () => Effect.fail(reset), () => Effect.fail(reset)])
+    assert.deepStrictEqual(waits, [7000, 30_000, 28_000, 30_000, 30_000])
+  })
 
-  it.effect("[T4:virtual] three refused connections in a row, a second apart, and no fewer, mean that the server is gone", () =>
-    Effect.gen(function*() {
-      const no = () => Effect.fail(refused)
-      const gone = yield* opened([no, no, () => Effect.fail(reset), no, no, ended, no, no, no])
-      assert.deepInclude(gone.loss, { kind: "closed", cause: refused })
-      assert.deepStrictEqual(gone.waits, [1000, 1000, 1000, 1000, 1000, 2000, 2000, 2000])
-      assert.isUndefined((yield* opened([no, no])).loss)
-    }))
+  test.effect("[T4:virtual] three refused connections in a row, a second apart, and no fewer, mean that the server is gone", function*() {
+    const no = () => Effect.fail(refused)
+    const gone = yield* opened([no, no, () => Effect.fail(reset), no, no, ended, no, no, no])
+    assert.deepInclude(gone.loss, { kind: "closed", cause: refused })
+    assert.deepStrictEqual(gone.waits, [1000, 1000, 1000, 1000, 1000, 2000, 2000, 2000])
+    assert.isUndefined((yield* opened([no, no])).loss)
+  })
 
-  it.effect("[R6:unit] a session that is forgotten is its loss", () =>
-    Effect.gen(function*() {
-      const failure = status(404, true, 3000)
-      const { loss, waits } = yield* opened([() => Effect.fail(failure)])
-      assert.deepInclude(loss, { kind: "session", retryAfter: 3000, cause: failure })
-      assert.include(loss?.message, "http://server.test/mcp: the stream from the server: ")
-      assert.deepStrictEqual(waits, [])
-    }))
+  test.effect("[R6:unit] a session that is forgotten is its loss", function*() {
+    const failure = status(404, true, 3000)
+    const { loss, waits } = yield* opened([() => Effect.fail(failure)])
+    assert.deepInclude(loss, { kind: "session", retryAfter: 3000, cause: failure })
+    assert.include(loss?.message, "http://server.test/mcp: the stream from the server: ")
+    assert.deepStrictEqual(waits, [])
+  })
 
-  it.effect("[T4:virtual] a place that the server refuses twice is given up; a router's refusal says nothing of it", () =>
-    Effect.gen(function*() {
-      const kept = [401, 429, 502, 503, 504]
-      for (const one of [400, 404, 409, 410, 422, 500, ...kept]) {
-        const asked: Array<string | undefined> = []
-        const position: EventStream.Position = { lastEventId: "1", retry: undefined }
-        const fiber = yield* Effect.fork(ServerStream.keep({
-          open: ({ lastEventId }) =>
-            Effect.suspend(() => {
-              asked.push(lastEventId)
-              return asked.length <= 4 && lastEventId !== undefined ? Effect.fail(status(one, true)) : Effect.never
-            }),
-          isForgotten: Effect.succeed(false),
-          isOffered: true,
-          position,
-          target: "http://server.test/mcp"
-        }))
-        yield* TestClock.adjust("1 minute")
-        assert.deepStrictEqual(asked, kept.includes(one) ? Array(5).fill("1") : ["1", "1", undefined], `${one}`)
-        yield* Fiber.interrupt(fiber)
-      }
-    }))
+  test.effect("[T4:virtual] a place that the server refuses twice is given up; a router's refusal says nothing of it", function*() {
+    const kept = [401, 429, 502, 503, 504]
+    for (const one of [400, 404, 409, 410, 422, 500, ...kept]) {
+      const asked: Array<string | undefined> = []
+      const position: EventStream.Position = { lastEventId: "1", retry: undefined }
+      const fiber = yield* Effect.fork(ServerStream.keep({
+        open: ({ lastEventId }) =>
+          Effect.suspend(() => {
+            asked.push(lastEventId)
+            return asked.length <= 4 && lastEventId !== undefined ? Effect.fail(status(one, true)) : Effect.never
+          }),
+        isForgotten: Effect.succeed(false),
+        isOffered: true,
+        position,
+        target: "http://server.test/mcp"
+      }))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(asked, kept.includes(one) ? Array(5).fill("1") : ["1", "1", undefined], `${one}`)
+      yield* Fiber.interrupt(fiber)
+    }
+  })
 
   it("[T3] Retry-After: seconds, dates, and nonsense", () => {
     const now = Date.parse("2026-01-01T00:00:00Z")

@@ -1,6 +1,6 @@
-import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { Effect, Fiber } from "effect"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import * as Harness from "./fixtures/Harness.js"
 import { supervise, until } from "./fixtures/Supervised.js"
 
@@ -32,98 +32,94 @@ const bodyOf = ({ code, said }: Refusal, id: unknown): string =>
   code === undefined ? said : JSON.stringify({ jsonrpc: "2.0", id, error: { code, message: said } })
 
 describe("what others say of a session", () => {
-  it.scopedLive("[R7:real R12:real C3] whatever an error says, its session lives, and its call is carried out once", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const backend = yield* supervise(server)
-      for (const method of ["tools/call", "resources/read"] as const) {
-        // A resource is read again after 5xx, which takes its time.
-        for (const refusal of refusals.filter(({ status }) => method === "tools/call" || status < 500)) {
-          let carriedOut = 0
-          server.hook = ({ message, response, rpc }) => {
-            if (rpc !== method) return undefined
-            carriedOut++
-            const { status } = refusal
-            HttpExchange.fault(
-              response,
-              status,
-              { "content-type": refusal.code === undefined ? "text/plain" : "application/json" },
-              bodyOf(refusal, message?.id)
-            )
-            return true
-          }
-          const call: Effect.Effect<unknown, unknown> = method === "tools/call"
-            ? backend.callTool({ name: "echo" })
-            : backend.readResource({ uri: `x://${refusal.said.slice(0, 30)}` })
-          assert.isTrue((yield* Effect.exit(call))._tag === "Failure")
-          const what = `${method}: ${JSON.stringify(refusal).slice(0, 120)}`
-          if (method === "tools/call") assert.strictEqual(carriedOut, 1, what)
-          assert.strictEqual(server.count("initialize"), 1, what)
+  test.scopedLive("[R7:real R12:real C3] whatever an error says, its session lives, and its call is carried out once", function*() {
+    const server = yield* Harness.server
+    const backend = yield* supervise(server)
+    for (const method of ["tools/call", "resources/read"] as const) {
+      // A resource is read again after 5xx, which takes its time.
+      for (const refusal of refusals.filter(({ status }) => method === "tools/call" || status < 500)) {
+        let carriedOut = 0
+        server.hook = ({ message, response, rpc }) => {
+          if (rpc !== method) return undefined
+          carriedOut++
+          const { status } = refusal
+          HttpExchange.fault(
+            response,
+            status,
+            { "content-type": refusal.code === undefined ? "text/plain" : "application/json" },
+            bodyOf(refusal, message?.id)
+          )
+          return true
         }
+        const call: Effect.Effect<unknown, unknown> = method === "tools/call"
+          ? backend.callTool({ name: "echo" })
+          : backend.readResource({ uri: `x://${refusal.said.slice(0, 30)}` })
+        assert.isTrue((yield* Effect.exit(call))._tag === "Failure")
+        const what = `${method}: ${JSON.stringify(refusal).slice(0, 120)}`
+        if (method === "tools/call") assert.strictEqual(carriedOut, 1, what)
+        assert.strictEqual(server.count("initialize"), 1, what)
       }
-      assert.strictEqual((yield* backend.status).generation, 1)
-    }))
+    }
+    assert.strictEqual((yield* backend.status).generation, 1)
+  })
 
-  it.scopedLive("[R7:real] a refused notification, and an answer to a ping, end no session", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const backend = yield* supervise(server)
-      server.hook = ({ message, response, rpc }) => {
-        if (rpc !== "notifications/cancelled" && rpc !== "ping" && rpc !== "notifications/progress") return undefined
-        const error = { code: -32601, message: "Method not found" }
-        HttpExchange.fault(
-          response,
-          404,
-          { "content-type": "application/json" },
-          message?.id === undefined ? "" : JSON.stringify({ jsonrpc: "2.0", id: message.id, error })
-        )
-        return true
-      }
-      for (let i = 0; i < 3; i++) {
-        yield* Effect.ignore(backend.notify("notifications/progress", { progressToken: 1, progress: 1 }))
-        yield* Effect.ignore(backend.request("ping", undefined))
-        yield* backend.healthCheck
-        yield* backend.callTool({ name: "echo" })
-      }
-      assert.strictEqual(server.count("initialize"), 1)
-    }))
-
-  it.scopedLive("[R7:real T11:real] a session that answers a ping with an error goes on over the next connection", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const backend = yield* supervise(server)
+  test.scopedLive("[R7:real] a refused notification, and an answer to a ping, end no session", function*() {
+    const server = yield* Harness.server
+    const backend = yield* supervise(server)
+    server.hook = ({ message, response, rpc }) => {
+      if (rpc !== "notifications/cancelled" && rpc !== "ping" && rpc !== "notifications/progress") return undefined
+      const error = { code: -32601, message: "Method not found" }
+      HttpExchange.fault(
+        response,
+        404,
+        { "content-type": "application/json" },
+        message?.id === undefined ? "" : JSON.stringify({ jsonrpc: "2.0", id: message.id, error })
+      )
+      return true
+    }
+    for (let i = 0; i < 3; i++) {
+      yield* Effect.ignore(backend.notify("notifications/progress", { progressToken: 1, progress: 1 }))
+      yield* Effect.ignore(backend.request("ping", undefined))
+      yield* backend.healthCheck
       yield* backend.callTool({ name: "echo" })
-      server.hook = ({ message, response, rpc }) => {
-        const error = { code: -32601, message: "Method not found" }
-        const body = JSON.stringify({ jsonrpc: "2.0", id: String(message?.id), error })
-        return rpc === "ping"
-          ? HttpExchange.fault(response, 404, { "content-type": "application/json" }, body)
-          : undefined
-      }
-      yield* Effect.promise(() => server.stop())
-      const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { idempotent: true }))
-      yield* until(backend, ({ state }) => state !== "Connected")
-      yield* Effect.promise(() => server.start())
-      yield* Fiber.join(call)
-      yield* until(backend, ({ generation, state }) => generation === 2 && state === "Connected")
-      assert.strictEqual(server.count("initialize"), 1)
-    }))
+    }
+    assert.strictEqual(server.count("initialize"), 1)
+  })
 
-  it.scopedLive("[R7:real] a page in place of one call costs two sessions, and then fails the call with what came", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const backend = yield* supervise(server)
-      server.hook = ({ response, rpc }) =>
-        rpc === "tools/call"
-          ? HttpExchange.fault(response, 404, { "content-type": "text/html" }, "<p>blocked")
-          : undefined
-      for (let call = 1; call <= 2; call++) {
-        const error = yield* Effect.flip(backend.callTool({ name: "echo" }))
-        assert.strictEqual(error._tag, "ConnectionLost")
-        assert.include(error.message, "HTTP 404")
-        assert.strictEqual(server.count("tools/call"), 2 * call)
-      }
-      yield* backend.request("tools/list", {})
-      assert.strictEqual(server.count("initialize"), 5)
-    }))
+  test.scopedLive("[R7:real T11:real] a session that answers a ping with an error goes on over the next connection", function*() {
+    const server = yield* Harness.server
+    const backend = yield* supervise(server)
+    yield* backend.callTool({ name: "echo" })
+    server.hook = ({ message, response, rpc }) => {
+      const error = { code: -32601, message: "Method not found" }
+      const body = JSON.stringify({ jsonrpc: "2.0", id: String(message?.id), error })
+      return rpc === "ping"
+        ? HttpExchange.fault(response, 404, { "content-type": "application/json" }, body)
+        : undefined
+    }
+    yield* Effect.promise(() => server.stop())
+    const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { idempotent: true }))
+    yield* until(backend, ({ state }) => state !== "Connected")
+    yield* Effect.promise(() => server.start())
+    yield* Fiber.join(call)
+    yield* until(backend, ({ generation, state }) => generation === 2 && state === "Connected")
+    assert.strictEqual(server.count("initialize"), 1)
+  })
+
+  test.scopedLive("[R7:real] a page in place of one call costs two sessions, and then fails the call with what came", function*() {
+    const server = yield* Harness.server
+    const backend = yield* supervise(server)
+    server.hook = ({ response, rpc }) =>
+      rpc === "tools/call"
+        ? HttpExchange.fault(response, 404, { "content-type": "text/html" }, "<p>blocked")
+        : undefined
+    for (let call = 1; call <= 2; call++) {
+      const error = yield* Effect.flip(backend.callTool({ name: "echo" }))
+      assert.strictEqual(error._tag, "ConnectionLost")
+      assert.include(error.message, "HTTP 404")
+      assert.strictEqual(server.count("tools/call"), 2 * call)
+    }
+    yield* backend.request("tools/list", {})
+    assert.strictEqual(server.count("initialize"), 5)
+  })
 })

@@ -1,9 +1,9 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { setImmediate } from "node:timers/promises"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Harness from "./fixtures/Harness.js"
 import * as OlderServer from "./fixtures/OlderServer.js"
 import { reconnect, until } from "./fixtures/Supervised.js"
@@ -81,17 +81,16 @@ describe.concurrent("calls that wait for a socket", () => {
         assert.deepStrictEqual(new Set(arrived).size, arrived.length)
       })))
 
-    it.live(`[C19:real] ${wire}: at the close those that arrived are unknown, the others were never sent`, () =>
-      Effect.gen(function*() {
-        const scope = yield* Scope.make()
-        const { arrived, crowd } = yield* Scope.extend(counting(wire), scope)
-        const calls = yield* crowd
-        yield* Scope.close(scope, Exit.void)
-        const { waited, ...others } = yield* outcomes(calls, arrived)
-        assert.deepStrictEqual(others.arrived, all("ResultUnknown", maxSockets))
-        assert.deepStrictEqual(waited, all("BackendUnavailable", 20 - maxSockets))
-        assert.strictEqual(arrived.length, maxSockets)
-      }))
+    test.live(`[C19:real] ${wire}: at the close those that arrived are unknown, the others were never sent`, function*() {
+      const scope = yield* Scope.make()
+      const { arrived, crowd } = yield* Scope.extend(counting(wire), scope)
+      const calls = yield* crowd
+      yield* Scope.close(scope, Exit.void)
+      const { waited, ...others } = yield* outcomes(calls, arrived)
+      assert.deepStrictEqual(others.arrived, all("ResultUnknown", maxSockets))
+      assert.deepStrictEqual(waited, all("BackendUnavailable", 20 - maxSockets))
+      assert.strictEqual(arrived.length, maxSockets)
+    })
 
     it.live(`[C19:real] ${wire}: those that are cancelled or whose time is over are taken out, and are never sent`, () =>
       Effect.scoped(Effect.gen(function*() {
@@ -115,36 +114,35 @@ describe.concurrent("calls that wait for a socket", () => {
 
 describe("a session that the stream from the server finds forgotten first", () => {
   // Under a virtual clock, so that no machine is too slow for what the calls are given to hear their answers.
-  it.scoped("[C2:real] each call hears its own refusal and is sent again; new ones do not wait for that", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const held: Array<HttpExchange.Turn> = []
-      let holds = false
-      server.hook = (turn) => holds && turn.rpc === "tools/call" && (turn.session === first) && held.push(turn) > 0
-      const backend = yield* Backend.make("test", {
-        connector: HttpConnector.make({ url: server.url, transport: "streamable" }),
-        keepalive: { method: "none" }
-      })
-      yield* backend.firstOutcome
-      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-      const [first] = [...server.sessions.keys()]
-      holds = true
-      const calls = yield* Effect.forEach(
-        [1, 2, 3],
-        (i) => Effect.fork(backend.callTool({ name: "echo", arguments: { message: `${i}` } }))
-      )
-      yield* Effect.promise(() => server.until(() => held.length === 3))
-      // The stream is opened again, to which the server answers 404.
-      server.sessions.clear()
-      server.dropStreams()
-      yield* Effect.repeat(
-        Effect.zipRight(TestClock.adjust(100), Effect.promise(() => setImmediate())),
-        { until: () => server.count("GET") === 2 }
-      )
-      yield* until(backend, ({ generation, state }) => generation === 2 && state === "Connected")
-      yield* backend.callTool({ name: "echo" })
-      for (const { response } of held) fault(response, 404)
-      yield* Effect.forEach(calls, (fiber) => Fiber.join(fiber))
-      assert.strictEqual(server.applied.length, 4)
-    }))
+  test.scoped("[C2:real] each call hears its own refusal and is sent again; new ones do not wait for that", function*() {
+    const server = yield* Harness.server
+    const held: Array<HttpExchange.Turn> = []
+    let holds = false
+    server.hook = (turn) => holds && turn.rpc === "tools/call" && (turn.session === first) && held.push(turn) > 0
+    const backend = yield* Backend.make("test", {
+      connector: HttpConnector.make({ url: server.url, transport: "streamable" }),
+      keepalive: { method: "none" }
+    })
+    yield* backend.firstOutcome
+    yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+    const [first] = [...server.sessions.keys()]
+    holds = true
+    const calls = yield* Effect.forEach(
+      [1, 2, 3],
+      (i) => Effect.fork(backend.callTool({ name: "echo", arguments: { message: `${i}` } }))
+    )
+    yield* Effect.promise(() => server.until(() => held.length === 3))
+    // The stream is opened again, to which the server answers 404.
+    server.sessions.clear()
+    server.dropStreams()
+    yield* Effect.repeat(
+      Effect.zipRight(TestClock.adjust(100), Effect.promise(() => setImmediate())),
+      { until: () => server.count("GET") === 2 }
+    )
+    yield* until(backend, ({ generation, state }) => generation === 2 && state === "Connected")
+    yield* backend.callTool({ name: "echo" })
+    for (const { response } of held) fault(response, 404)
+    yield* Effect.forEach(calls, (fiber) => Fiber.join(fiber))
+    assert.strictEqual(server.applied.length, 4)
+  })
 })

@@ -1,9 +1,9 @@
-import { describe, expect, it } from "@effect/vitest"
 import type { Backend, Event, UsageVerdict } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Duration, Effect, Exit, Fiber, TestClock } from "effect"
 import * as fc from "fast-check"
 import { runUntilIdle, watched } from "../../core/test/support/Watched.js"
+import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { MemoryLimit } from "../src/MemoryLimit.js"
 
 const second = 1000
@@ -27,216 +27,207 @@ const limited = (options: Omit<Backend.BackendOptions, "connector"> = {}, overla
   })
 
 describe("S13: the memory limit", () => {
-  it.scoped("[S13] warns once at 80%, and again only after the server has used less than 70%", () =>
-    Effect.gen(function*() {
-      const { backend, high, lost, use } = yield* limited()
-      yield* use(79)
-      expect(high()).toEqual([])
-      expect((yield* backend.status).memoryLimit).toEqual({ bytes: 100 * MB, restarts: 0, warning: undefined })
-      yield* use(80)
-      expect(high()).toMatchObject([{ generation: 1, memory: 80 * MB, limit: 100 * MB, nextRestartAt: undefined }])
-      expect(high()[0]?.message).toBe("80 MB of memory, 80% of its limit of 100 MB (maxMemory)")
-      yield* use(100)
-      yield* use(75)
-      expect((yield* backend.status).memoryLimit?.warning).toBeUndefined()
-      yield* use(95)
-      expect(high()).toHaveLength(1)
-      expect((yield* backend.status).memoryLimit?.warning).toBe(
-        "95 MB of memory, 95% of its limit of 100 MB (maxMemory)"
-      )
-      yield* use(69)
-      yield* use(81)
-      expect(high()).toHaveLength(2)
-      expect(lost()).toEqual([])
-    }))
+  test.scoped("[S13] warns once at 80%, and again only after the server has used less than 70%", function*() {
+    const { backend, high, lost, use } = yield* limited()
+    yield* use(79)
+    expect(high()).toEqual([])
+    expect((yield* backend.status).memoryLimit).toEqual({ bytes: 100 * MB, restarts: 0, warning: undefined })
+    yield* use(80)
+    expect(high()).toMatchObject([{ generation: 1, memory: 80 * MB, limit: 100 * MB, nextRestartAt: undefined }])
+    expect(high()[0]?.message).toBe("80 MB of memory, 80% of its limit of 100 MB (maxMemory)")
+    yield* use(100)
+    yield* use(75)
+    expect((yield* backend.status).memoryLimit?.warning).toBeUndefined()
+    yield* use(95)
+    expect(high()).toHaveLength(1)
+    expect((yield* backend.status).memoryLimit?.warning).toBe(
+      "95 MB of memory, 95% of its limit of 100 MB (maxMemory)"
+    )
+    yield* use(69)
+    yield* use(81)
+    expect(high()).toHaveLength(2)
+    expect(lost()).toEqual([])
+  })
 
-  it.scoped("[S13] above the limit calls in flight finish, the old process ends, and only then a new one starts", () =>
-    Effect.gen(function*() {
-      const { backend, lost, script, use } = yield* limited({ timeouts: { wait: "1 minute" } })
-      script.respond = (method) => method === "tools/call" ? { answer: "result", after: 8 * second } : undefined
-      const before = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" })))
-      yield* runUntilIdle
-      yield* use(101)
-      expect(lost()).toEqual([{
-        kind: "memory",
-        message: "it uses 101 MB of memory, more than its limit of 100 MB (maxMemory)"
-      }])
-      expect((yield* backend.status).state).toBe("Connecting")
-      script.respond = undefined
-      const after = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" })))
-      yield* TestClock.adjust(8 * second - 1)
-      expect(script.connections).toHaveLength(1)
-      yield* TestClock.adjust(1)
-      yield* runUntilIdle
-      expect(Exit.isSuccess(yield* Fiber.join(before))).toBe(true)
-      expect(Exit.isSuccess(yield* Fiber.join(after))).toBe(true)
-      expect(script.connections.map(({ state }) => state)).toEqual(["closed", "open"])
-      const status = yield* backend.status
-      expect(status).toMatchObject({ state: "Connected", generation: 2, usage: undefined, errorCount: 1 })
-      expect(status.memoryLimit).toEqual({ bytes: 100 * MB, restarts: 1, warning: undefined })
-      expect(status.lastError).toContain("more than its limit of 100 MB (maxMemory)")
-    }))
+  test.scoped("[S13] above the limit calls in flight finish, the old process ends, and only then a new one starts", function*() {
+    const { backend, lost, script, use } = yield* limited({ timeouts: { wait: "1 minute" } })
+    script.respond = (method) => method === "tools/call" ? { answer: "result", after: 8 * second } : undefined
+    const before = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" })))
+    yield* runUntilIdle
+    yield* use(101)
+    expect(lost()).toEqual([{
+      kind: "memory",
+      message: "it uses 101 MB of memory, more than its limit of 100 MB (maxMemory)"
+    }])
+    expect((yield* backend.status).state).toBe("Connecting")
+    script.respond = undefined
+    const after = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" })))
+    yield* TestClock.adjust(8 * second - 1)
+    expect(script.connections).toHaveLength(1)
+    yield* TestClock.adjust(1)
+    yield* runUntilIdle
+    expect(Exit.isSuccess(yield* Fiber.join(before))).toBe(true)
+    expect(Exit.isSuccess(yield* Fiber.join(after))).toBe(true)
+    expect(script.connections.map(({ state }) => state)).toEqual(["closed", "open"])
+    const status = yield* backend.status
+    expect(status).toMatchObject({ state: "Connected", generation: 2, usage: undefined, errorCount: 1 })
+    expect(status.memoryLimit).toEqual({ bytes: 100 * MB, restarts: 1, warning: undefined })
+    expect(status.lastError).toContain("more than its limit of 100 MB (maxMemory)")
+  })
 
-  it.scoped("[S13] calls that take longer than timeouts.drain are cut off, with the reason", () =>
-    Effect.gen(function*() {
-      const { backend, script, use } = yield* limited({ timeouts: { drain: "2 seconds" } })
-      script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
-      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
-      yield* runUntilIdle
-      yield* use(101)
-      yield* TestClock.adjust(2 * second)
-      const result = yield* Fiber.join(call)
-      expect(result).toMatchObject({ left: { _tag: "ResultUnknown" } })
-      expect(JSON.stringify(result)).toContain("more than its limit of 100 MB (maxMemory)")
-    }))
+  test.scoped("[S13] calls that take longer than timeouts.drain are cut off, with the reason", function*() {
+    const { backend, script, use } = yield* limited({ timeouts: { drain: "2 seconds" } })
+    script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+    const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
+    yield* runUntilIdle
+    yield* use(101)
+    yield* TestClock.adjust(2 * second)
+    const result = yield* Fiber.join(call)
+    expect(result).toMatchObject({ left: { _tag: "ResultUnknown" } })
+    expect(JSON.stringify(result)).toContain("more than its limit of 100 MB (maxMemory)")
+  })
 
-  it.scoped("[S13] never restarts twice within a minute, and says when the next restart is possible", () =>
-    Effect.gen(function*() {
-      const { backend, high, lost, script, use } = yield* limited()
-      const restartedAt = (yield* backend.status).connectedAt ?? 0
-      yield* use(150)
-      yield* TestClock.adjust(0)
-      yield* runUntilIdle
-      expect(script.connections).toHaveLength(2)
-      for (let elapsed = 5 * second; elapsed < 60 * second; elapsed += 5 * second) {
-        yield* TestClock.adjust(5 * second)
-        yield* use(150)
-      }
-      yield* TestClock.adjust(5 * second - 1)
-      yield* use(150)
-      expect(script.connections).toHaveLength(2)
-      expect(lost()).toHaveLength(1)
-      expect(high()).toMatchObject([{ generation: 2, nextRestartAt: restartedAt + 60 * second }])
-      expect(high()[0]?.message).toBe(
-        "150 MB of memory, more than its limit of 100 MB (maxMemory), again; the next restart is possible in 55s"
-      )
-      yield* TestClock.adjust(1)
-      yield* use(150)
-      yield* runUntilIdle
-      expect(script.connections).toHaveLength(3)
-      expect((yield* backend.status).memoryLimit?.restarts).toBe(2)
-    }))
-
-  it.scoped("[S13] measurements of a process that has been replaced change nothing", () =>
-    Effect.gen(function*() {
-      const { backend, high, lost, script, use } = yield* limited({ timeouts: { drain: "1 hour" } }, true)
-      script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
-      const old = script.current
-      yield* use(101)
-      yield* runUntilIdle
-      yield* TestClock.adjust(2 * 60 * second)
-      expect(script.connections).toHaveLength(2)
-      old.use(500 * MB)
-      yield* runUntilIdle
-      expect(lost()).toHaveLength(1)
-      old.use(90 * MB)
-      yield* runUntilIdle
-      expect(high()).toEqual([])
-      expect(yield* backend.status).toMatchObject({
-        usage: undefined,
-        memoryLimit: { restarts: 1, warning: undefined }
-      })
-    }))
-
-  it.scoped("[S13] while a new connection is made, nothing is restarted; the next measurement counts", () =>
-    Effect.gen(function*() {
-      const { backend, lost, script, use } = yield* limited({}, true)
-      script.script({ after: 5 * second })
-      const reconnect = yield* Effect.fork(backend.reconnect)
-      yield* runUntilIdle
-      yield* use(101)
-      expect(lost()).toEqual([])
+  test.scoped("[S13] never restarts twice within a minute, and says when the next restart is possible", function*() {
+    const { backend, high, lost, script, use } = yield* limited()
+    const restartedAt = (yield* backend.status).connectedAt ?? 0
+    yield* use(150)
+    yield* TestClock.adjust(0)
+    yield* runUntilIdle
+    expect(script.connections).toHaveLength(2)
+    for (let elapsed = 5 * second; elapsed < 60 * second; elapsed += 5 * second) {
       yield* TestClock.adjust(5 * second)
-      yield* Fiber.join(reconnect)
-      yield* use(101)
-      expect(lost()).toHaveLength(1)
-    }))
-
-  it.scoped("[S13] restarts also where Lifeline does not reconnect by itself", () =>
-    Effect.gen(function*() {
-      const { backend, script, use } = yield* limited({ reconnect: { auto: false } })
-      yield* use(101)
-      yield* runUntilIdle
-      expect(script.connections).toHaveLength(2)
-      expect((yield* backend.status).state).toBe("Connected")
-    }))
-
-  it.scoped("[S13] a process that drains because of a command is judged no more", () =>
-    Effect.gen(function*() {
-      const { backend, high, lost, script } = yield* limited()
-      script.respond = (method) => method === "tools/call" ? { answer: "result", after: 8 * second } : undefined
-      const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" })))
-      yield* runUntilIdle
-      yield* Effect.fork(backend.reconnect)
-      yield* runUntilIdle
-      script.current.use(150 * MB)
-      yield* TestClock.adjust(8 * second)
-      expect(Exit.isSuccess(yield* Fiber.join(call))).toBe(true)
-      expect(script.connections).toHaveLength(2)
-      script.current.use(150 * MB)
-      yield* runUntilIdle
-      expect(high()).toEqual([])
-      expect(lost()).toHaveLength(1)
-      expect((yield* backend.status).memoryLimit).toMatchObject({ restarts: 1 })
-    }))
-
-  it.scoped("[S13] a process that has just ended is judged no more", () =>
-    Effect.gen(function*() {
-      const { backend, lost, script, use } = yield* limited()
-      script.current.lose("closed")
       yield* use(150)
-      expect(lost()).toMatchObject([{ kind: "closed" }])
-      expect((yield* backend.status).memoryLimit).toMatchObject({ restarts: 0, warning: undefined })
-    }))
+    }
+    yield* TestClock.adjust(5 * second - 1)
+    yield* use(150)
+    expect(script.connections).toHaveLength(2)
+    expect(lost()).toHaveLength(1)
+    expect(high()).toMatchObject([{ generation: 2, nextRestartAt: restartedAt + 60 * second }])
+    expect(high()[0]?.message).toBe(
+      "150 MB of memory, more than its limit of 100 MB (maxMemory), again; the next restart is possible in 55s"
+    )
+    yield* TestClock.adjust(1)
+    yield* use(150)
+    yield* runUntilIdle
+    expect(script.connections).toHaveLength(3)
+    expect((yield* backend.status).memoryLimit?.restarts).toBe(2)
+  })
 
-  it.scoped("[S13] two backends with one connector do not share it", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make({ usageLimit })
-      const [one, other] = [yield* watched(script), yield* watched(script)]
-      yield* runUntilIdle
-      for (const connection of script.connections) connection.use(90 * MB)
-      yield* runUntilIdle
-      const restarts = () =>
-        Effect.map(Effect.all([one.backend.status, other.backend.status]), (all) =>
-          all.map(({ memoryLimit }) => [memoryLimit?.restarts, memoryLimit?.warning !== undefined]))
-      expect(yield* restarts()).toEqual([[0, true], [0, true]])
-      script.connections[0]?.use(101 * MB)
-      script.connections[1]?.use(101 * MB)
-      yield* runUntilIdle
-      expect(yield* restarts()).toEqual([[1, false], [1, false]])
-    }))
+  test.scoped("[S13] measurements of a process that has been replaced change nothing", function*() {
+    const { backend, high, lost, script, use } = yield* limited({ timeouts: { drain: "1 hour" } }, true)
+    script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+    const old = script.current
+    yield* use(101)
+    yield* runUntilIdle
+    yield* TestClock.adjust(2 * 60 * second)
+    expect(script.connections).toHaveLength(2)
+    old.use(500 * MB)
+    yield* runUntilIdle
+    expect(lost()).toHaveLength(1)
+    old.use(90 * MB)
+    yield* runUntilIdle
+    expect(high()).toEqual([])
+    expect(yield* backend.status).toMatchObject({
+      usage: undefined,
+      memoryLimit: { restarts: 1, warning: undefined }
+    })
+  })
 
-  it.scoped("[S13 C17] a task goes on where it was begun, until it is over", () =>
-    Effect.gen(function*() {
-      const { backend, script, use } = yield* limited()
-      script.offer = {
-        ...script.offer,
-        tools: [{ ...ScriptedConnector.tool("build"), execution: { taskSupport: "required" } }]
-      }
-      const asked: Array<readonly [string, number]> = []
-      const task = (status: string) => ({
-        taskId: "1",
-        status,
-        ttl: 60_000,
-        createdAt: "",
-        lastUpdatedAt: "",
-        pollInterval: 1000
-      })
-      let polls = 0
-      script.respond = (method, _, connection) => {
-        asked.push([method, script.connections.indexOf(connection)])
-        if (method === "tools/call") return { answer: "result", result: { task: task("working") } }
-        if (method === "tasks/get") return { answer: "result", result: task(++polls > 2 ? "completed" : "working") }
-        return method === "tasks/result" ? { answer: "result", result: { content: [] } } : undefined
-      }
-      yield* backend.refresh
-      const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "build" })))
-      yield* TestClock.adjust(500)
-      yield* use(101)
-      yield* TestClock.adjust(5 * second)
-      expect(Exit.isSuccess(yield* Fiber.join(call))).toBe(true)
-      expect(asked.filter(([method]) => method.startsWith("tasks/")).every(([, on]) => on === 0)).toBe(true)
-    }))
+  test.scoped("[S13] while a new connection is made, nothing is restarted; the next measurement counts", function*() {
+    const { backend, lost, script, use } = yield* limited({}, true)
+    script.script({ after: 5 * second })
+    const reconnect = yield* Effect.fork(backend.reconnect)
+    yield* runUntilIdle
+    yield* use(101)
+    expect(lost()).toEqual([])
+    yield* TestClock.adjust(5 * second)
+    yield* Fiber.join(reconnect)
+    yield* use(101)
+    expect(lost()).toHaveLength(1)
+  })
+
+  test.scoped("[S13] restarts also where Lifeline does not reconnect by itself", function*() {
+    const { backend, script, use } = yield* limited({ reconnect: { auto: false } })
+    yield* use(101)
+    yield* runUntilIdle
+    expect(script.connections).toHaveLength(2)
+    expect((yield* backend.status).state).toBe("Connected")
+  })
+
+  test.scoped("[S13] a process that drains because of a command is judged no more", function*() {
+    const { backend, high, lost, script } = yield* limited()
+    script.respond = (method) => method === "tools/call" ? { answer: "result", after: 8 * second } : undefined
+    const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" })))
+    yield* runUntilIdle
+    yield* Effect.fork(backend.reconnect)
+    yield* runUntilIdle
+    script.current.use(150 * MB)
+    yield* TestClock.adjust(8 * second)
+    expect(Exit.isSuccess(yield* Fiber.join(call))).toBe(true)
+    expect(script.connections).toHaveLength(2)
+    script.current.use(150 * MB)
+    yield* runUntilIdle
+    expect(high()).toEqual([])
+    expect(lost()).toHaveLength(1)
+    expect((yield* backend.status).memoryLimit).toMatchObject({ restarts: 1 })
+  })
+
+  test.scoped("[S13] a process that has just ended is judged no more", function*() {
+    const { backend, lost, script, use } = yield* limited()
+    script.current.lose("closed")
+    yield* use(150)
+    expect(lost()).toMatchObject([{ kind: "closed" }])
+    expect((yield* backend.status).memoryLimit).toMatchObject({ restarts: 0, warning: undefined })
+  })
+
+  test.scoped("[S13] two backends with one connector do not share it", function*() {
+    const script = ScriptedConnector.make({ usageLimit })
+    const [one, other] = [yield* watched(script), yield* watched(script)]
+    yield* runUntilIdle
+    for (const connection of script.connections) connection.use(90 * MB)
+    yield* runUntilIdle
+    const restarts = () =>
+      Effect.map(
+        Effect.all([one.backend.status, other.backend.status]),
+        (all) => all.map(({ memoryLimit }) => [memoryLimit?.restarts, memoryLimit?.warning !== undefined])
+      )
+    expect(yield* restarts()).toEqual([[0, true], [0, true]])
+    script.connections[0]?.use(101 * MB)
+    script.connections[1]?.use(101 * MB)
+    yield* runUntilIdle
+    expect(yield* restarts()).toEqual([[1, false], [1, false]])
+  })
+
+  test.scoped("[S13 C17] a task goes on where it was begun, until it is over", function*() {
+    const { backend, script, use } = yield* limited()
+    script.offer = {
+      ...script.offer,
+      tools: [{ ...ScriptedConnector.tool("build"), execution: { taskSupport: "required" } }]
+    }
+    const asked: Array<readonly [string, number]> = []
+    const task = (status: string) => ({
+      taskId: "1",
+      status,
+      ttl: 60_000,
+      createdAt: "",
+      lastUpdatedAt: "",
+      pollInterval: 1000
+    })
+    let polls = 0
+    script.respond = (method, _, connection) => {
+      asked.push([method, script.connections.indexOf(connection)])
+      if (method === "tools/call") return { answer: "result", result: { task: task("working") } }
+      if (method === "tasks/get") return { answer: "result", result: task(++polls > 2 ? "completed" : "working") }
+      return method === "tasks/result" ? { answer: "result", result: { content: [] } } : undefined
+    }
+    yield* backend.refresh
+    const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "build" })))
+    yield* TestClock.adjust(500)
+    yield* use(101)
+    yield* TestClock.adjust(5 * second)
+    expect(Exit.isSuccess(yield* Fiber.join(call))).toBe(true)
+    expect(asked.filter(([method]) => method.startsWith("tasks/")).every(([, on]) => on === 0)).toBe(true)
+  })
 })
 
 describe("the memory limit, by a model", () => {

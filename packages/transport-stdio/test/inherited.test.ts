@@ -1,8 +1,8 @@
-import { assert, describe, it } from "@effect/vitest"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Redacted } from "effect"
 import { readFileSync } from "node:fs"
 import { afterEach, vi } from "vitest"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Environment from "../src/Environment.js"
 import * as inherited from "../src/inherited.js"
 import * as Secrets from "../src/Secrets.js"
@@ -60,16 +60,15 @@ describe("what a server inherits", () => {
     assert.sameMembers(listed.filter((name) => name !== "LC_*"), names)
   })
 
-  it.scopedLive("[S5:real] a process sees them", () =>
-    Effect.gen(function*() {
-      for (const [name, value] of Object.entries({ ...ours, ...tokens })) vi.stubEnv(name, value)
-      const connection = yield* connect(server({}, { env: { HTTP_PROXY: null } }))
-      const seen = JSON.parse(yield* call(connection, "env")) as Record<string, string>
-      const { HTTP_PROXY: _, ...rest } = ours
-      assert.deepInclude(seen, rest)
-      assert.notProperty(seen, "HTTP_PROXY")
-      for (const name of Object.keys(tokens)) assert.notProperty(seen, name)
-    }))
+  test.scopedLive("[S5:real] a process sees them", function*() {
+    for (const [name, value] of Object.entries({ ...ours, ...tokens })) vi.stubEnv(name, value)
+    const connection = yield* connect(server({}, { env: { HTTP_PROXY: null } }))
+    const seen = JSON.parse(yield* call(connection, "env")) as Record<string, string>
+    const { HTTP_PROXY: _, ...rest } = ours
+    assert.deepInclude(seen, rest)
+    assert.notProperty(seen, "HTTP_PROXY")
+    for (const name of Object.keys(tokens)) assert.notProperty(seen, name)
+  })
 })
 
 describe("credentials in inherited addresses", () => {
@@ -110,20 +109,19 @@ describe("credentials in inherited addresses", () => {
   })
 
   for (const inheritEnv of [false, true]) {
-    it.live(`[C10:real] are not in stderr lines, messages, target (inheritEnv: ${inheritEnv})`, () =>
-      Effect.gen(function*() {
-        vi.stubEnv("HTTPS_PROXY", "http://me:pr0xy-pass@proxy:3128")
-        const lines: Array<string> = []
-        const connector = StdioConnector.make({
-          command: process.execPath,
-          args: ["-e", "console.error('407 from', process.env.HTTPS_PROXY); process.exit(1)", "pr0xy-pass"],
-          stderr: (line) => lines.push(line),
-          inheritEnv
-        })
-        const error = yield* Effect.scoped(Effect.flip(connector.connect(connectOptions)))
-        assert.deepStrictEqual(lines, Array.from({ length: lines.length }, () => "407 from http://***@proxy:3128"))
-        assert.include(error.message, "407 from http://***@proxy:3128")
-        assert.notInclude(error.message + connector.target, "pr0xy-pass")
-      }))
+    test.live(`[C10:real] are not in stderr lines, messages, target (inheritEnv: ${inheritEnv})`, function*() {
+      vi.stubEnv("HTTPS_PROXY", "http://me:pr0xy-pass@proxy:3128")
+      const lines: Array<string> = []
+      const connector = StdioConnector.make({
+        command: process.execPath,
+        args: ["-e", "console.error('407 from', process.env.HTTPS_PROXY); process.exit(1)", "pr0xy-pass"],
+        stderr: (line) => lines.push(line),
+        inheritEnv
+      })
+      const error = yield* Effect.scoped(Effect.flip(connector.connect(connectOptions)))
+      assert.deepStrictEqual(lines, Array.from({ length: lines.length }, () => "407 from http://***@proxy:3128"))
+      assert.include(error.message, "407 from http://***@proxy:3128")
+      assert.notInclude(error.message + connector.target, "pr0xy-pass")
+    })
   }
 })

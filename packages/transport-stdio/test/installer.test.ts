@@ -1,9 +1,9 @@
-import { assert, describe, it } from "@effect/vitest"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber } from "effect"
 import * as FakeInstaller from "../../testing/test/support/FakeInstaller.js"
 import { taking } from "../../testing/test/support/taking.js"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Installer from "../src/Installer.js"
 import { call, connectOptions, eventually, isAlive } from "./support.js"
 
@@ -90,33 +90,31 @@ describe.skipIf(process.platform === "win32")("a program that was closed before 
       })
   )
 
-  it.live("[W5] an attempt that it does not answer says that it may be downloading, and what to do", () =>
-    Effect.gen(function*() {
-      using installer = FakeInstaller.make("npx")
-      let described: (() => string | undefined) | undefined
-      const connector = StdioConnector.make({ command: installer.command, args: ["-y", "server"] })
-      const attempt = yield* Effect.fork(Effect.scoped(connector.connect({
-        ...connectOptions,
-        report: taking("Attempt", ({ describe }) => {
-          described = describe
-        })
-      })))
-      yield* eventually(() => installer.starts().length === 1)
-      assert.match(described?.() ?? "", /npx may still be downloading the server.*run the command once in a terminal/)
-      yield* Fiber.interrupt(attempt)
-      for (const pid of installer.starts()) process.kill(pid)
-    }))
+  test.live("[W5] an attempt that it does not answer says that it may be downloading, and what to do", function*() {
+    using installer = FakeInstaller.make("npx")
+    let described: (() => string | undefined) | undefined
+    const connector = StdioConnector.make({ command: installer.command, args: ["-y", "server"] })
+    const attempt = yield* Effect.fork(Effect.scoped(connector.connect({
+      ...connectOptions,
+      report: taking("Attempt", ({ describe }) => {
+        described = describe
+      })
+    })))
+    yield* eventually(() => installer.starts().length === 1)
+    assert.match(described?.() ?? "", /npx may still be downloading the server.*run the command once in a terminal/)
+    yield* Fiber.interrupt(attempt)
+    for (const pid of installer.starts()) process.kill(pid)
+  })
 
-  it.live("[S14:unit] an attempt says that it still reads what a secret of env is", () =>
-    Effect.gen(function*() {
-      const said: Array<string | undefined> = []
-      const connector = StdioConnector.make({ command: "never-started", env: { KEY: Effect.never } })
-      const attempt = yield* Effect.fork(Effect.scoped(connector.connect({
-        ...connectOptions,
-        report: taking("Attempt", ({ describe }) => said.push(describe()))
-      })))
-      yield* eventually(() => said.length > 0)
-      assert.deepStrictEqual(said, ["a value of env is still being read"])
-      yield* Fiber.interrupt(attempt)
-    }))
+  test.live("[S14:unit] an attempt says that it still reads what a secret of env is", function*() {
+    const said: Array<string | undefined> = []
+    const connector = StdioConnector.make({ command: "never-started", env: { KEY: Effect.never } })
+    const attempt = yield* Effect.fork(Effect.scoped(connector.connect({
+      ...connectOptions,
+      report: taking("Attempt", ({ describe }) => said.push(describe()))
+    })))
+    yield* eventually(() => said.length > 0)
+    assert.deepStrictEqual(said, ["a value of env is still being read"])
+    yield* Fiber.interrupt(attempt)
+  })
 })

@@ -1,10 +1,10 @@
 /** Processes that do nothing, and those of which something says that they wait: by default a start may take minutes. */
-import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import { eventually, isAlive, reconnect, temporary, until } from "./support.js"
 
 const shown = process.platform === "linux" ? describe.concurrent : describe.skip
@@ -43,43 +43,40 @@ const ended = ({ backend, starts }: Effect.Effect.Success<ReturnType<typeof star
 const timeout = 180_000
 
 shown("a start that shows no sign of life", () => {
-  it.scopedLive("[V5:real] is ended, and begun anew", () =>
-    Effect.gen(function*() {
-      const error = yield* ended(yield* started(`process.stdin.on("data", () => {})`))
-      assert.match(
-        error,
-        /but has not answered initialize: check that .* start an MCP server over stdio, and not one that waits for Content-Length/
-      )
-    }), timeout)
+  test.scopedLive("[V5:real] is ended, and begun anew", function*() {
+    const error = yield* ended(yield* started(`process.stdin.on("data", () => {})`))
+    assert.match(
+      error,
+      /but has not answered initialize: check that .* start an MCP server over stdio, and not one that waits for Content-Length/
+    )
+  }, timeout)
 
-  it.scopedLive(
+  test.scopedLive(
     "[V5:real] is ended also below a shell, and with a pair of sockets with which a loop wakes itself",
-    () =>
-      Effect.gen(function*() {
-        const pair = `require("child_process").fork(process.argv[1], { env: { STARTS: "/dev/null", LAST: "1" } })`
-        yield* ended(
-          yield* started(`if (!process.env.LAST) ${pair}`, ["sh", "-c", `'${process.execPath}' 'SERVER'; true`])
-        )
-      }),
+    function*() {
+      const pair = `require("child_process").fork(process.argv[1], { env: { STARTS: "/dev/null", LAST: "1" } })`
+      yield* ended(
+        yield* started(`if (!process.env.LAST) ${pair}`, ["sh", "-c", `'${process.execPath}' 'SERVER'; true`])
+      )
+    },
     timeout
   )
 
-  it.scopedLive(
+  test.scopedLive(
     "[V5:real W5:real] is ended also where npx has started it, which keeps a connection to its registry",
-    () =>
-      Effect.gen(function*() {
-        const folder = yield* temporary
-        const npx = join(folder, "npx")
-        const registry =
-          `const server = require("net").createServer().listen(0, () => require("net").connect(server.address().port))`
-        writeFileSync(
-          npx,
-          `#!${process.execPath}\n${registry}; setInterval(() => require("fs").readFileSync(__filename), 1000); `
-            + `require("child_process").spawn(process.execPath, [process.argv[2]], { stdio: "inherit" })`,
-          { mode: 0o755 }
-        )
-        yield* ended(yield* started("", [npx]))
-      }),
+    function*() {
+      const folder = yield* temporary
+      const npx = join(folder, "npx")
+      const registry =
+        `const server = require("net").createServer().listen(0, () => require("net").connect(server.address().port))`
+      writeFileSync(
+        npx,
+        `#!${process.execPath}\n${registry}; setInterval(() => require("fs").readFileSync(__filename), 1000); `
+          + `require("child_process").spawn(process.execPath, [process.argv[2]], { stdio: "inherit" })`,
+        { mode: 0o755 }
+      )
+      yield* ended(yield* started("", [npx]))
+    },
     timeout
   )
 })
@@ -94,16 +91,15 @@ const kept: ReadonlyArray<readonly [string, string]> = [
 
 shown("a start that does nothing", () => {
   for (const [what, body] of kept) {
-    it.scopedLive(`[V5:real] is kept where ${what}`, () =>
-      Effect.gen(function*() {
-        const server = yield* started(body)
-        // An attempt ends after 30 s, the next ones wait for the same start.
-        yield* until(server.backend, ({ lastError = "" }) => lastError.includes("may take 5m"))
-        yield* Effect.sleep("12 seconds")
-        const { lastError, verdict } = yield* server.backend.status
-        assert.lengthOf(server.starts(), 1)
-        assert.match(lastError ?? "", /starting for .*may wait for a process that it has started, or for a person/)
-        assert.match(verdict?.reason ?? "", /^starting for (?:[4-9]\ds|\dm.*): it may wait/)
-      }), timeout)
+    test.scopedLive(`[V5:real] is kept where ${what}`, function*() {
+      const server = yield* started(body)
+      // An attempt ends after 30 s, the next ones wait for the same start.
+      yield* until(server.backend, ({ lastError = "" }) => lastError.includes("may take 5m"))
+      yield* Effect.sleep("12 seconds")
+      const { lastError, verdict } = yield* server.backend.status
+      assert.lengthOf(server.starts(), 1)
+      assert.match(lastError ?? "", /starting for .*may wait for a process that it has started, or for a person/)
+      assert.match(verdict?.reason ?? "", /^starting for (?:[4-9]\ds|\dm.*): it may wait/)
+    }, timeout)
   }
 })

@@ -1,9 +1,9 @@
-import { assert, describe, it } from "@effect/vitest"
 import type { ServerNotification } from "@mcp-lifeline/core"
 import { Backend, Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Stream } from "effect"
 import { fileURLToPath } from "node:url"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import { connect } from "./support.js"
 
 /** Speaks 2026-07-28 only. `add` gives it a tool more, `touch` changes a resource, `methods` says what it was asked. */
@@ -65,58 +65,54 @@ const untilTool = (backend: Backend.Backend, name: string) =>
   )
 
 describe("changes that a server without sessions announces over stdio", () => {
-  it.scopedLive("[E4:real] changed lists and resources come; a process that is killed is replaced, and announces as before", () =>
-    Effect.gen(function*() {
-      const { backend, call, heard, methods } = yield* supervise()
-      yield* backend.subscribeResource("test:a")
-      for (let round = 0; round < 2; round++) {
-        const pid = yield* call("pid")
-        heard.length = 0
-        yield* call("touch")
-        yield* call("add")
-        yield* untilTool(backend, `added-${pid}`)
-        assert.deepStrictEqual(heard.map(({ method, params }) => [method, params]), [
-          ["notifications/resources/updated", { uri: "test:a" }],
-          ["notifications/tools/list_changed", {}]
-        ])
-        process.kill(Number(pid), "SIGKILL")
-        yield* Effect.iterate(pid, { while: (now) => now === pid, body: () => call("pid") })
-      }
-      const asked = yield* methods
-      assert.isFalse(asked.includes("resources/subscribe"))
-      assert.isFalse(asked.includes("initialize"))
-    }))
+  test.scopedLive("[E4:real] changed lists and resources come; a process that is killed is replaced, and announces as before", function*() {
+    const { backend, call, heard, methods } = yield* supervise()
+    yield* backend.subscribeResource("test:a")
+    for (let round = 0; round < 2; round++) {
+      const pid = yield* call("pid")
+      heard.length = 0
+      yield* call("touch")
+      yield* call("add")
+      yield* untilTool(backend, `added-${pid}`)
+      assert.deepStrictEqual(heard.map(({ method, params }) => [method, params]), [
+        ["notifications/resources/updated", { uri: "test:a" }],
+        ["notifications/tools/list_changed", {}]
+      ])
+      process.kill(Number(pid), "SIGKILL")
+      yield* Effect.iterate(pid, { while: (now) => now === pid, body: () => call("pid") })
+    }
+    const asked = yield* methods
+    assert.isFalse(asked.includes("resources/subscribe"))
+    assert.isFalse(asked.includes("initialize"))
+  })
 
-  it.scopedLive("[E4:real] the stream is cancelled with a notification before another is opened", () =>
-    Effect.gen(function*() {
-      const { backend, methods } = yield* supervise()
-      yield* backend.subscribeResource("test:a")
-      const own = (yield* methods).filter((method) => method.includes("listen") || method.includes("cancelled"))
-      assert.deepStrictEqual(own, ["subscriptions/listen", "notifications/cancelled", "subscriptions/listen"])
-    }))
+  test.scopedLive("[E4:real] the stream is cancelled with a notification before another is opened", function*() {
+    const { backend, methods } = yield* supervise()
+    yield* backend.subscribeResource("test:a")
+    const own = (yield* methods).filter((method) => method.includes("listen") || method.includes("cancelled"))
+    assert.deepStrictEqual(own, ["subscriptions/listen", "notifications/cancelled", "subscriptions/listen"])
+  })
 
-  it.scopedLive("[E5:real] heartbeats are server/discover, at the interval", () =>
-    Effect.gen(function*() {
-      const { backend, methods } = yield* supervise({ keepalive: { interval: "1 second" } })
-      const before = (yield* methods).filter((method) => method === "server/discover").length
-      // Asking is a sign of life, too: a heartbeat comes a whole interval later.
-      const asked = yield* Effect.repeat(Effect.delay(methods, "3500 millis"), {
-        until: (asked) => asked.filter((method) => method === "server/discover").length >= before + 2
-      })
-      assert.isFalse(asked.includes("ping"))
-      assert.strictEqual((yield* backend.status).keepalive.state, "running")
-    }))
+  test.scopedLive("[E5:real] heartbeats are server/discover, at the interval", function*() {
+    const { backend, methods } = yield* supervise({ keepalive: { interval: "1 second" } })
+    const before = (yield* methods).filter((method) => method === "server/discover").length
+    // Asking is a sign of life, too: a heartbeat comes a whole interval later.
+    const asked = yield* Effect.repeat(Effect.delay(methods, "3500 millis"), {
+      until: (asked) => asked.filter((method) => method === "server/discover").length >= before + 2
+    })
+    assert.isFalse(asked.includes("ping"))
+    assert.strictEqual((yield* backend.status).keepalive.state, "running")
+  })
 
-  it.scopedLive("[E4:real] a subscription that the server does not promise fails", () =>
-    Effect.gen(function*() {
-      const connection = yield* connect({
-        ...options,
-        args: ["--input-type=module", "-e", source.replace("resources: { subscribe: true }", "resources: {}")]
-      })
-      const error = yield* Effect.flip(
-        Sending.ask(connection, "resources/subscribe", { uri: "test:a" }, { timeout: 20_000 })
-      )
-      assert.strictEqual(error.fate, "answered")
-      assert.include(error.message, "test:a")
-    }))
+  test.scopedLive("[E4:real] a subscription that the server does not promise fails", function*() {
+    const connection = yield* connect({
+      ...options,
+      args: ["--input-type=module", "-e", source.replace("resources: { subscribe: true }", "resources: {}")]
+    })
+    const error = yield* Effect.flip(
+      Sending.ask(connection, "resources/subscribe", { uri: "test:a" }, { timeout: 20_000 })
+    )
+    assert.strictEqual(error.fate, "answered")
+    assert.include(error.message, "test:a")
+  })
 })

@@ -1,9 +1,9 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Backend, type Event, type Status } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Stream } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import * as UsageSampler from "../src/UsageSampler.js"
 import { ask, connected, eras, isAlive, livingIn, reconnect, serverOf, temporary } from "./support.js"
 
@@ -46,61 +46,59 @@ const begun = <A>(effect: Effect.Effect<A>) => Effect.zipLeft(Effect.fork(effect
 
 describe("the memory of a server", () => {
   for (const era of eras) {
-    it.scopedLive(`[S13:real] warns at 80%, then drains and starts a new process; children count: ${era}`, () =>
-      Effect.gen(function*() {
-        yield* measuring
-        const done = join(yield* temporary, "done")
-        const backend = yield* Backend.make("eats", {
-          connector: StdioConnector.make(
-            serverOf(era)({}, { maxMemory: `${limit} MB`, stdinGrace: 50, termGrace: 5000 })
-          ),
-          reconnect,
-          timeouts: { drain: "2 minutes" }
-        })
-        const pid = yield* connected(backend)
-        const { usage } = yield* statusWith(backend, ({ usage }) => usage?.cpu !== undefined)
-        const own = usage?.memory ?? 0
-        assert.isAbove(own, 5 * MB)
-        assert.isBelow(own, 0.4 * limit * MB)
-        // The jobs of Wine count no time.
-        if (process.platform !== "win32") assert.isAbove(usage?.cpuTime ?? 0, 0)
+    test.scopedLive(`[S13:real] warns at 80%, then drains and starts a new process; children count: ${era}`, function*() {
+      yield* measuring
+      const done = join(yield* temporary, "done")
+      const backend = yield* Backend.make("eats", {
+        connector: StdioConnector.make(
+          serverOf(era)({}, { maxMemory: `${limit} MB`, stdinGrace: 50, termGrace: 5000 })
+        ),
+        reconnect,
+        timeouts: { drain: "2 minutes" }
+      })
+      const pid = yield* connected(backend)
+      const { usage } = yield* statusWith(backend, ({ usage }) => usage?.cpu !== undefined)
+      const own = usage?.memory ?? 0
+      assert.isAbove(own, 5 * MB)
+      assert.isBelow(own, 0.4 * limit * MB)
+      // The jobs of Wine count no time.
+      if (process.platform !== "win32") assert.isAbove(usage?.cpuTime ?? 0, 0)
 
-        const high = yield* begun(next(backend, "MemoryHigh"))
-        const child = yield* ask(backend, "grandchild", {
-          code: `globalThis.held = Buffer.alloc(${0.9 * limit * MB - 2 * own}, 1); setInterval(() => {}, 1000)`
-        })
-        const { message } = yield* Fiber.join(high)
-        assert.match(message, /^\d{3} MB of memory, [89]\d% of its limit of \d{3} MB \(maxMemory\)$/)
-        assert.strictEqual((yield* backend.status).peer?.pid, pid)
+      const high = yield* begun(next(backend, "MemoryHigh"))
+      const child = yield* ask(backend, "grandchild", {
+        code: `globalThis.held = Buffer.alloc(${0.9 * limit * MB - 2 * own}, 1); setInterval(() => {}, 1000)`
+      })
+      const { message } = yield* Fiber.join(high)
+      assert.match(message, /^\d{3} MB of memory, [89]\d% of its limit of \d{3} MB \(maxMemory\)$/)
+      assert.strictEqual((yield* backend.status).peer?.pid, pid)
 
-        const lost = yield* begun(next(backend, "RuntimeLost"))
-        const call = yield* Effect.fork(
-          ask(backend, "allocate", { megabytes: 80, until: done }, { timeout: "2 minutes" })
-        )
-        const { loss } = yield* Fiber.join(lost)
-        assert.strictEqual(loss.kind, "memory")
-        assert.match(loss.message, /^it uses \d{3} MB of memory, more than its limit of \d{3} MB \(maxMemory\)$/)
-        assert.isTrue(isAlive(pid))
-        writeFileSync(done, "")
-        assert.strictEqual(yield* Fiber.join(call), "allocated")
+      const lost = yield* begun(next(backend, "RuntimeLost"))
+      const call = yield* Effect.fork(
+        ask(backend, "allocate", { megabytes: 80, until: done }, { timeout: "2 minutes" })
+      )
+      const { loss } = yield* Fiber.join(lost)
+      assert.strictEqual(loss.kind, "memory")
+      assert.match(loss.message, /^it uses \d{3} MB of memory, more than its limit of \d{3} MB \(maxMemory\)$/)
+      assert.isTrue(isAlive(pid))
+      writeFileSync(done, "")
+      assert.strictEqual(yield* Fiber.join(call), "allocated")
 
-        const again = Number(yield* ask(backend, "pid"))
-        assert.notStrictEqual(again, pid)
-        assert.deepStrictEqual(livingIn(pid), [])
-        assert.isFalse(isAlive(Number(child)))
-        const after = yield* statusWith(backend, ({ usage }) => usage !== undefined)
-        assert.isBelow(after.usage?.memory ?? Infinity, 0.4 * limit * MB)
-        assert.deepStrictEqual(after.memoryLimit, { bytes: limit * MB, restarts: 1, warning: undefined })
-      }))
+      const again = Number(yield* ask(backend, "pid"))
+      assert.notStrictEqual(again, pid)
+      assert.deepStrictEqual(livingIn(pid), [])
+      assert.isFalse(isAlive(Number(child)))
+      const after = yield* statusWith(backend, ({ usage }) => usage !== undefined)
+      assert.isBelow(after.usage?.memory ?? Infinity, 0.4 * limit * MB)
+      assert.deepStrictEqual(after.memoryLimit, { bytes: limit * MB, restarts: 1, warning: undefined })
+    })
   }
 
-  it.scopedLive("[S13:real] a server without a limit is measured too, less often", () =>
-    Effect.gen(function*() {
-      yield* measuring
-      const backend = yield* Backend.make("free", { connector: StdioConnector.make(serverOf("2025")()), reconnect })
-      yield* connected(backend)
-      const { memoryLimit, usage } = yield* statusWith(backend, ({ usage }) => usage !== undefined)
-      assert.isAbove(usage?.memory ?? 0, 5 * MB)
-      assert.isUndefined(memoryLimit)
-    }))
+  test.scopedLive("[S13:real] a server without a limit is measured too, less often", function*() {
+    yield* measuring
+    const backend = yield* Backend.make("free", { connector: StdioConnector.make(serverOf("2025")()), reconnect })
+    yield* connected(backend)
+    const { memoryLimit, usage } = yield* statusWith(backend, ({ usage }) => usage !== undefined)
+    assert.isAbove(usage?.memory ?? 0, 5 * MB)
+    assert.isUndefined(memoryLimit)
+  })
 })

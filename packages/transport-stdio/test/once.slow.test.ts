@@ -1,10 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
 import type { CallError } from "@mcp-lifeline/core"
 import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Either, Fiber } from "effect"
 import { join } from "node:path"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Pause from "./Pause.js"
 import { ask, connected, eventually, reconnect, server, temporary } from "./support.js"
 
@@ -104,68 +104,66 @@ describe.concurrent("calls over a crash", () => {
         assert.deepStrictEqual([Either.getOrThrow(result), read, applied], ["1", 1, 1])
       })))
 
-  it.scopedLive("[C3:real] in a storm of calls over ten crashes nothing is applied twice that may not be", () =>
-    Effect.gen(function*() {
-      const journal = join(yield* temporary, "journal")
-      const points = ["received", "applied", "answering", "answered"] as const
-      const crashes = Array.from({ length: 10 }, (_, index): StdioFaultServer.Crash => ({
-        at: "call",
-        nth: 11 * index + 5,
-        point: points[index % 4],
-        signal: index % 3 === 0 ? undefined : "SIGKILL"
-      }))
-      const backend = yield* Backend.make("storm", {
-        connector: StdioConnector.make(server({ journal, crashes })),
-        reconnect
-      })
-      yield* backend.firstOutcome
-      const outcomes = yield* Effect.forEach(
-        Array.from({ length: 120 }, (_, index) => index),
-        (index) => {
-          const tool = index % 2 === 0 ? "count" : "set"
-          const key = `key ${index}`
-          return Effect.map(
-            Effect.either(ask(backend, tool, { key }, { wait: "20 seconds" })),
-            (result) => ({ tool, key, result })
-          )
-        },
-        { concurrency: 6 }
-      )
-      for (const { key, result, tool } of outcomes) {
-        const applied = StdioFaultServer.count(journal, "apply", key)
-        if (Either.isRight(result)) assert.strictEqual(Number(result.right), applied, key)
-        if (tool === "set") assert.isTrue(Either.isRight(result), `${key}: ${String(result)}`)
-        else {
-          assert.isAtMost(applied, 1, key)
-          if (Either.isLeft(result)) assert.strictEqual(result.left._tag, "ResultUnknown", key)
-        }
+  test.scopedLive("[C3:real] in a storm of calls over ten crashes nothing is applied twice that may not be", function*() {
+    const journal = join(yield* temporary, "journal")
+    const points = ["received", "applied", "answering", "answered"] as const
+    const crashes = Array.from({ length: 10 }, (_, index): StdioFaultServer.Crash => ({
+      at: "call",
+      nth: 11 * index + 5,
+      point: points[index % 4],
+      signal: index % 3 === 0 ? undefined : "SIGKILL"
+    }))
+    const backend = yield* Backend.make("storm", {
+      connector: StdioConnector.make(server({ journal, crashes })),
+      reconnect
+    })
+    yield* backend.firstOutcome
+    const outcomes = yield* Effect.forEach(
+      Array.from({ length: 120 }, (_, index) => index),
+      (index) => {
+        const tool = index % 2 === 0 ? "count" : "set"
+        const key = `key ${index}`
+        return Effect.map(
+          Effect.either(ask(backend, tool, { key }, { wait: "20 seconds" })),
+          (result) => ({ tool, key, result })
+        )
+      },
+      { concurrency: 6 }
+    )
+    for (const { key, result, tool } of outcomes) {
+      const applied = StdioFaultServer.count(journal, "apply", key)
+      if (Either.isRight(result)) assert.strictEqual(Number(result.right), applied, key)
+      if (tool === "set") assert.isTrue(Either.isRight(result), `${key}: ${String(result)}`)
+      else {
+        assert.isAtMost(applied, 1, key)
+        if (Either.isLeft(result)) assert.strictEqual(result.left._tag, "ResultUnknown", key)
       }
-      assert.strictEqual(StdioFaultServer.count(journal, "start"), 11)
-      assert.isAtLeast(outcomes.filter(({ result }) => Either.isLeft(result)).length, 5)
-    }))
+    }
+    assert.strictEqual(StdioFaultServer.count(journal, "start"), 11)
+    assert.isAtLeast(outcomes.filter(({ result }) => Either.isLeft(result)).length, 5)
+  })
 
-  it.scopedLive("[C2:real] a call that was not sent is sent to the next process, its progress handler with it", () =>
-    Effect.gen(function*() {
-      const journal = join(yield* temporary, "journal")
-      const backend = yield* Backend.make("full", { connector: StdioConnector.make(server({ journal })), reconnect })
-      const pid = yield* connected(backend)
-      yield* backend.firstOutcome
-      Pause.stop(pid)
-      const progressed: Array<string> = []
-      // The first fills the pipe and is cut off in the middle; the others wait behind it.
-      const call = (key: string) =>
-        ask(backend, "count", { key, filler: "x".repeat(1024 * 1024) }, { onprogress: () => progressed.push(key) })
-      const first = yield* Effect.fork(Effect.either(call("first")))
-      const behind = yield* Effect.forEach(["a", "b", "c"], (key) => Effect.fork(call(key)))
-      yield* eventually(() => inFlight(backend) === 4)
-      process.kill(pid, "SIGKILL")
-      assert.deepStrictEqual(yield* Effect.forEach(behind, Fiber.join), ["1", "1", "1"])
-      assert.includeMembers(progressed, ["a", "b", "c"])
-      for (const key of ["a", "b", "c"]) assert.strictEqual(StdioFaultServer.count(journal, "apply", key), 1)
-      // Where the exit is seen before the broken pipe, Node does not tell how much of the first was written.
-      const result = yield* Fiber.join(first)
-      assert.strictEqual(StdioFaultServer.count(journal, "apply", "first"), Either.isRight(result) ? 1 : 0)
-      if (Either.isLeft(result)) assert.strictEqual(result.left._tag, "ResultUnknown")
-      assert.strictEqual(StdioFaultServer.count(journal, "start"), 2)
-    }))
+  test.scopedLive("[C2:real] a call that was not sent is sent to the next process, its progress handler with it", function*() {
+    const journal = join(yield* temporary, "journal")
+    const backend = yield* Backend.make("full", { connector: StdioConnector.make(server({ journal })), reconnect })
+    const pid = yield* connected(backend)
+    yield* backend.firstOutcome
+    Pause.stop(pid)
+    const progressed: Array<string> = []
+    // The first fills the pipe and is cut off in the middle; the others wait behind it.
+    const call = (key: string) =>
+      ask(backend, "count", { key, filler: "x".repeat(1024 * 1024) }, { onprogress: () => progressed.push(key) })
+    const first = yield* Effect.fork(Effect.either(call("first")))
+    const behind = yield* Effect.forEach(["a", "b", "c"], (key) => Effect.fork(call(key)))
+    yield* eventually(() => inFlight(backend) === 4)
+    process.kill(pid, "SIGKILL")
+    assert.deepStrictEqual(yield* Effect.forEach(behind, Fiber.join), ["1", "1", "1"])
+    assert.includeMembers(progressed, ["a", "b", "c"])
+    for (const key of ["a", "b", "c"]) assert.strictEqual(StdioFaultServer.count(journal, "apply", key), 1)
+    // Where the exit is seen before the broken pipe, Node does not tell how much of the first was written.
+    const result = yield* Fiber.join(first)
+    assert.strictEqual(StdioFaultServer.count(journal, "apply", "first"), Either.isRight(result) ? 1 : 0)
+    if (Either.isLeft(result)) assert.strictEqual(result.left._tag, "ResultUnknown")
+    assert.strictEqual(StdioFaultServer.count(journal, "start"), 2)
+  })
 })

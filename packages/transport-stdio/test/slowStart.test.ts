@@ -1,10 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, ExecutionStrategy, Exit, Scope } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import { ask, connected, eras, eventually, isAlive, reconnect, serverOf, temporary, until } from "./support.js"
 
 const slow = (era: (typeof eras)[number], more: Partial<StdioConnector.Options> = {}) =>
@@ -25,31 +25,28 @@ const slow = (era: (typeof eras)[number], more: Partial<StdioConnector.Options> 
 
 describe.concurrent("a process that takes longer to answer than an attempt", () => {
   for (const era of eras) {
-    it.scopedLive(`[V5:real] ${era}: is connected in the end, and was started once`, () =>
-      Effect.gen(function*() {
-        const { backend, ready, starts } = yield* slow(era)
-        const isTold = /starting for .*may take 5m \(startLimit\).*has not answered/
-        yield* until(backend, ({ lastError = "" }) => isTold.test(lastError))
-        ready()
-        const pid = yield* connected(backend)
-        assert.deepStrictEqual(starts(), [pid])
-        assert.strictEqual(yield* ask(backend, "echo", { text: "hi" }), "hi")
-      }))
+    test.scopedLive(`[V5:real] ${era}: is connected in the end, and was started once`, function*() {
+      const { backend, ready, starts } = yield* slow(era)
+      const isTold = /starting for .*may take 5m \(startLimit\).*has not answered/
+      yield* until(backend, ({ lastError = "" }) => isTold.test(lastError))
+      ready()
+      const pid = yield* connected(backend)
+      assert.deepStrictEqual(starts(), [pid])
+      assert.strictEqual(yield* ask(backend, "echo", { text: "hi" }), "hi")
+    })
   }
 
-  it.scopedLive("[V5:real] the close of its backend ends it", () =>
-    Effect.gen(function*() {
-      const { close, starts } = yield* slow("2025")
-      yield* close
-      assert.deepStrictEqual(starts().filter(isAlive), [])
-    }))
+  test.scopedLive("[V5:real] the close of its backend ends it", function*() {
+    const { close, starts } = yield* slow("2025")
+    yield* close
+    assert.deepStrictEqual(starts().filter(isAlive), [])
+  })
 
-  it.scopedLive("[V5:real] one that takes longer than startLimit is ended, and another one started", () =>
-    Effect.gen(function*() {
-      const { starts } = yield* slow("2025", { startLimit: "2 seconds" })
-      yield* eventually(() => starts().length > 1)
-      assert.isFalse(isAlive(starts()[0]!))
-    }))
+  test.scopedLive("[V5:real] one that takes longer than startLimit is ended, and another one started", function*() {
+    const { starts } = yield* slow("2025", { startLimit: "2 seconds" })
+    yield* eventually(() => starts().length > 1)
+    assert.isFalse(isAlive(starts()[0]!))
+  })
 
   it("[V5] by default it may take 5 minutes, or three times its slowest start; a limit that was given is kept", () => {
     const limits = (options: Partial<StdioConnector.Options>) =>

@@ -1,4 +1,3 @@
-import { assert, describe, it } from "@effect/vitest"
 import { InvalidOptions } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
@@ -7,6 +6,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Environment from "../src/Environment.js"
 import { isInherited } from "../src/inherited.js"
 import { call, children, connect, connectOptions, livingIn, server } from "./support.js"
@@ -27,60 +27,57 @@ describe("a process that cannot be started", () => {
     return path
   }
 
-  it.live("[S6] says which option is wrong, with what value, and what to do", () =>
-    Effect.gen(function*() {
-      const plain = file("plain.sh", "#!/bin/sh\n", 0o644)
-      const orphan = file("orphan.sh", "#!/no/such/interpreter\n", 0o755)
-      const cases: ReadonlyArray<readonly [StdioConnector.Options, ReadonlyArray<string>]> = [
-        [{ command: "no-such-command-4711" }, ['command "no-such-command-4711"', "not found in PATH: install it"]],
-        [{ command: "npx -y foo" }, ["arguments belong in args", 'command: "npx", args: ["-y", "foo"]']],
-        [{ command: "node 'my server.js' --token=abc" }, ['args: ["my server.js", "--token=***"]']],
-        [{ command: `${process.execPath} server.js` }, [`command: "${process.execPath}", args: ["server.js"]`]],
-        [{ command: join(directory, "no such") }, [join(directory, "no such"), "does not exist: correct it"]],
-        [{ command: "~/server" }, ['"~/server" does not exist: no shell expands ~; give the full path']],
-        [server({}, { cwd: "${HOME}/x" }), ['cwd "${HOME}/x" does not exist: no shell expands ${HOME}']],
-        [{ command: join(directory, "missing") }, [join(directory, "missing"), "does not exist"]],
-        [{ command: plain }, [plain, "not executable", "chmod"]],
-        [{ command: orphan }, [orphan, "interpreter"]],
-        [{ command: directory }, [directory, "is a directory"]],
-        [server({}, { cwd: join(directory, "nowhere") }), ["cwd", join(directory, "nowhere"), "does not exist"]],
-        [server({}, { cwd: plain }), ["cwd", plain, "is not a directory"]],
-        [{ command: "" }, ["empty"]],
-        [server({}, { args: ["a\0b"] }), ["null character"]]
-      ]
-      for (const [options, words] of cases) {
-        const error = yield* refusal(options)
-        assert.deepInclude(error, { _tag: "ConnectError", reason: "spawn", permanent: true }, error.message)
-        for (const word of words) assert.include(error.message, word)
-        assert.notInclude(error.message, "\n")
-      }
-    }))
+  test.live("[S6] says which option is wrong, with what value, and what to do", function*() {
+    const plain = file("plain.sh", "#!/bin/sh\n", 0o644)
+    const orphan = file("orphan.sh", "#!/no/such/interpreter\n", 0o755)
+    const cases: ReadonlyArray<readonly [StdioConnector.Options, ReadonlyArray<string>]> = [
+      [{ command: "no-such-command-4711" }, ['command "no-such-command-4711"', "not found in PATH: install it"]],
+      [{ command: "npx -y foo" }, ["arguments belong in args", 'command: "npx", args: ["-y", "foo"]']],
+      [{ command: "node 'my server.js' --token=abc" }, ['args: ["my server.js", "--token=***"]']],
+      [{ command: `${process.execPath} server.js` }, [`command: "${process.execPath}", args: ["server.js"]`]],
+      [{ command: join(directory, "no such") }, [join(directory, "no such"), "does not exist: correct it"]],
+      [{ command: "~/server" }, ['"~/server" does not exist: no shell expands ~; give the full path']],
+      [server({}, { cwd: "${HOME}/x" }), ['cwd "${HOME}/x" does not exist: no shell expands ${HOME}']],
+      [{ command: join(directory, "missing") }, [join(directory, "missing"), "does not exist"]],
+      [{ command: plain }, [plain, "not executable", "chmod"]],
+      [{ command: orphan }, [orphan, "interpreter"]],
+      [{ command: directory }, [directory, "is a directory"]],
+      [server({}, { cwd: join(directory, "nowhere") }), ["cwd", join(directory, "nowhere"), "does not exist"]],
+      [server({}, { cwd: plain }), ["cwd", plain, "is not a directory"]],
+      [{ command: "" }, ["empty"]],
+      [server({}, { args: ["a\0b"] }), ["null character"]]
+    ]
+    for (const [options, words] of cases) {
+      const error = yield* refusal(options)
+      assert.deepInclude(error, { _tag: "ConnectError", reason: "spawn", permanent: true }, error.message)
+      for (const word of words) assert.include(error.message, word)
+      assert.notInclude(error.message, "\n")
+    }
+  })
 
-  it.live("[C10:real] nothing of the arguments or the environment is in the error", () =>
-    Effect.gen(function*() {
-      const error = yield* refusal({
-        command: "no-such-command-4711",
-        args: ["--token", "hush-hush"],
-        env: { TOKEN: Redacted.make("hush-hush") }
-      })
-      assert.notInclude(JSON.stringify([error.message, String(error.cause), error, error.stack]), "hush")
-      assert.notInclude(JSON.stringify(Object.entries(error.cause ?? {})), "hush")
-      const nul = yield* refusal(server({}, { env: { TOKEN: Redacted.make("hush\0hush") } }))
-      assert.notInclude(JSON.stringify([nul.message, String(nul.cause)]), "hush")
-    }))
+  test.live("[C10:real] nothing of the arguments or the environment is in the error", function*() {
+    const error = yield* refusal({
+      command: "no-such-command-4711",
+      args: ["--token", "hush-hush"],
+      env: { TOKEN: Redacted.make("hush-hush") }
+    })
+    assert.notInclude(JSON.stringify([error.message, String(error.cause), error, error.stack]), "hush")
+    assert.notInclude(JSON.stringify(Object.entries(error.cause ?? {})), "hush")
+    const nul = yield* refusal(server({}, { env: { TOKEN: Redacted.make("hush\0hush") } }))
+    assert.notInclude(JSON.stringify([nul.message, String(nul.cause)]), "hush")
+  })
 
-  it.live("[S6] a program that is no MCP server: the error names the command and what it wrote", () =>
-    Effect.gen(function*() {
-      const usage = "console.log('usage: foo [options]\\n\\n  --help\\n  --port'); console.error('no command given')"
-      const node = JSON.stringify(process.execPath).slice(1, -1)
-      const error = yield* refusal({ command: process.execPath, args: ["-e", usage] })
-      assert.deepInclude(error, { reason: "closed", permanent: false })
-      assert.include(error.message, `"${node} -e `)
-      assert.match(
-        error.message,
-        /exited with code 0 before it answered initialize; 3 lines on stdout were not JSON-RPC, first "usage: foo \[options\]"; stderr: no command given: check that command and args start an MCP server over stdio$/
-      )
-    }))
+  test.live("[S6] a program that is no MCP server: the error names the command and what it wrote", function*() {
+    const usage = "console.log('usage: foo [options]\\n\\n  --help\\n  --port'); console.error('no command given')"
+    const node = JSON.stringify(process.execPath).slice(1, -1)
+    const error = yield* refusal({ command: process.execPath, args: ["-e", usage] })
+    assert.deepInclude(error, { reason: "closed", permanent: false })
+    assert.include(error.message, `"${node} -e `)
+    assert.match(
+      error.message,
+      /exited with code 0 before it answered initialize; 3 lines on stdout were not JSON-RPC, first "usage: foo \[options\]"; stderr: no command given: check that command and args start an MCP server over stdio$/
+    )
+  })
 
   it("[S6] options out of their range are refused with field, value and range", () => {
     for (
@@ -118,26 +115,24 @@ describe("a process that cannot be started", () => {
 })
 
 describe("starting a process", () => {
-  it.scopedLive("starts in the directory that is asked for, without a shell", () =>
-    Effect.gen(function*() {
-      const connection = yield* connect(server({}, {
-        args: [...StdioFaultServer.command().args, "$(exit 9)", "; exit 9"],
-        cwd: directory
-      }))
-      assert.include(yield* call(connection, "cwd"), directory)
+  test.scopedLive("starts in the directory that is asked for, without a shell", function*() {
+    const connection = yield* connect(server({}, {
+      args: [...StdioFaultServer.command().args, "$(exit 9)", "; exit 9"],
+      cwd: directory
     }))
+    assert.include(yield* call(connection, "cwd"), directory)
+  })
 
-  it.live("[S2] an attempt that is interrupted leaves no process", () =>
-    Effect.gen(function*() {
-      const before = new Set(children())
-      const fiber = yield* Effect.fork(Effect.scoped(connect(server({ neverReady: true }))))
-      const news = () => children().filter((pid) => !before.has(pid))
-      while (news().length === 0) yield* Effect.sleep("5 millis")
-      const started = news()
-      assert.lengthOf(started, 1)
-      yield* Fiber.interrupt(fiber)
-      assert.deepStrictEqual(livingIn(started[0] ?? 0), [])
-    }))
+  test.live("[S2] an attempt that is interrupted leaves no process", function*() {
+    const before = new Set(children())
+    const fiber = yield* Effect.fork(Effect.scoped(connect(server({ neverReady: true }))))
+    const news = () => children().filter((pid) => !before.has(pid))
+    while (news().length === 0) yield* Effect.sleep("5 millis")
+    const started = news()
+    assert.lengthOf(started, 1)
+    yield* Fiber.interrupt(fiber)
+    assert.deepStrictEqual(livingIn(started[0] ?? 0), [])
+  })
 
   it("says what it leads to, without secrets", () => {
     const target = (args: ReadonlyArray<string>) =>
@@ -190,20 +185,19 @@ describe("the environment", () => {
     })
   })
 
-  it.scopedLive("[S5] the process sees only safe variables and what is configured, or all when asked", () =>
-    Effect.gen(function*() {
-      process.env["LIFELINE_TEST_PRIVATE"] = "private"
-      yield* Effect.addFinalizer(() => Effect.sync(() => delete process.env["LIFELINE_TEST_PRIVATE"]))
-      const seenWith = (options: Partial<StdioConnector.Options>) =>
-        Effect.scoped(Effect.flatMap(connect(server({}, options)), (connection) => call(connection, "env"))).pipe(
-          Effect.map((text) => JSON.parse(text) as Record<string, string>)
-        )
-      const env = { TOKEN: Redacted.make("tok"), PLAIN: "p" }
-      const safe = yield* seenWith({ env })
-      assert.deepInclude(safe, { TOKEN: "tok", PLAIN: "p", PATH: process.env["PATH"] })
-      assert.notProperty(safe, "LIFELINE_TEST_PRIVATE")
-      const isExpected = (name: string) => isInherited(name, process.platform) || name in env
-      assert.deepStrictEqual(Object.keys(safe).filter((name) => !isExpected(name)), [])
-      assert.deepInclude(yield* seenWith({ env, inheritEnv: true }), { TOKEN: "tok", LIFELINE_TEST_PRIVATE: "private" })
-    }))
+  test.scopedLive("[S5] the process sees only safe variables and what is configured, or all when asked", function*() {
+    process.env["LIFELINE_TEST_PRIVATE"] = "private"
+    yield* Effect.addFinalizer(() => Effect.sync(() => delete process.env["LIFELINE_TEST_PRIVATE"]))
+    const seenWith = (options: Partial<StdioConnector.Options>) =>
+      Effect.scoped(Effect.flatMap(connect(server({}, options)), (connection) => call(connection, "env"))).pipe(
+        Effect.map((text) => JSON.parse(text) as Record<string, string>)
+      )
+    const env = { TOKEN: Redacted.make("tok"), PLAIN: "p" }
+    const safe = yield* seenWith({ env })
+    assert.deepInclude(safe, { TOKEN: "tok", PLAIN: "p", PATH: process.env["PATH"] })
+    assert.notProperty(safe, "LIFELINE_TEST_PRIVATE")
+    const isExpected = (name: string) => isInherited(name, process.platform) || name in env
+    assert.deepStrictEqual(Object.keys(safe).filter((name) => !isExpected(name)), [])
+    assert.deepInclude(yield* seenWith({ env, inheritEnv: true }), { TOKEN: "tok", LIFELINE_TEST_PRIVATE: "private" })
+  })
 })

@@ -1,5 +1,4 @@
 /** What a process had not read when it ended: the kernel says it, so the real kernel is asked. */
-import { assert, describe, it } from "@effect/vitest"
 import type { Connection, RequestError } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { Effect, Either, Fiber } from "effect"
@@ -8,6 +7,7 @@ import { join } from "node:path"
 import { afterEach } from "vitest"
 import { bySize } from "../../testing/test/support/bySize.js"
 import * as Processes from "../../testing/test/support/Processes.js"
+import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Pause from "./Pause.js"
 import { call, connect, eventually, lossOf, pidOf, serverOf, temporary } from "./support.js"
 import { closeAll, gate, make, start, until } from "./transport.js"
@@ -39,78 +39,73 @@ const keys = (count: number): ReadonlyArray<string> => Array.from({ length: coun
 
 describe.runIf(isLinux)("what a process had not read when it ended", () => {
   for (const era of ["2025", "2026"] as const) {
-    it.scopedLive(`[V7:real] ${era}: of 20 calls in the tick of a kill, all are notSent, and none was carried out`, () =>
-      Effect.gen(function*() {
-        const { connection, journal, pid } = yield* warm({}, era)
-        kill(pid)
-        const ends = yield* counting(connection, keys(20))
-        assert.deepStrictEqual(yield* fates(ends), keys(20).map(() => "notSent"))
-        assert.strictEqual(StdioFaultServer.count(journal, "apply"), 0)
-      }))
+    test.scopedLive(`[V7:real] ${era}: of 20 calls in the tick of a kill, all are notSent, and none was carried out`, function*() {
+      const { connection, journal, pid } = yield* warm({}, era)
+      kill(pid)
+      const ends = yield* counting(connection, keys(20))
+      assert.deepStrictEqual(yield* fates(ends), keys(20).map(() => "notSent"))
+      assert.strictEqual(StdioFaultServer.count(journal, "apply"), 0)
+    })
 
-    it.scopedLive(`[V7:real] ${era}: behind a call that blocks it, which it has read, each is notSent`, () =>
-      Effect.gen(function*() {
-        const { connection, journal, pid } = yield* warm({}, era)
-        const blocking = yield* Effect.fork(Effect.flip(call(connection, "spin", { millis: 600_000 }, 600_000)))
-        yield* eventually(() => StdioFaultServer.count(journal, "spin") === 1)
-        const ends = [...yield* counting(connection, ["a"]), ...yield* counting(connection, ["b", "c"])]
-        kill(pid)
-        assert.deepStrictEqual(yield* fates(ends), ["notSent", "notSent", "notSent"])
-        assert.strictEqual((yield* Fiber.join(blocking)).fate, "unknown")
-        assert.strictEqual(StdioFaultServer.count(journal, "apply"), 0)
-      }))
+    test.scopedLive(`[V7:real] ${era}: behind a call that blocks it, which it has read, each is notSent`, function*() {
+      const { connection, journal, pid } = yield* warm({}, era)
+      const blocking = yield* Effect.fork(Effect.flip(call(connection, "spin", { millis: 600_000 }, 600_000)))
+      yield* eventually(() => StdioFaultServer.count(journal, "spin") === 1)
+      const ends = [...yield* counting(connection, ["a"]), ...yield* counting(connection, ["b", "c"])]
+      kill(pid)
+      assert.deepStrictEqual(yield* fates(ends), ["notSent", "notSent", "notSent"])
+      assert.strictEqual((yield* Fiber.join(blocking)).fate, "unknown")
+      assert.strictEqual(StdioFaultServer.count(journal, "apply"), 0)
+    })
   }
 
-  it.scopedLive("[V7:real] who had read everything may have carried it out: unknown", () =>
-    Effect.gen(function*() {
-      const { connection, journal, pid } = yield* warm()
-      const silent = yield* Effect.fork(Effect.flip(call(connection, "silent")))
-      yield* eventually(() => StdioFaultServer.count(journal, "call", "silent") === 1)
-      kill(pid)
-      assert.strictEqual((yield* Fiber.join(silent)).fate, "unknown")
-    }))
+  test.scopedLive("[V7:real] who had read everything may have carried it out: unknown", function*() {
+    const { connection, journal, pid } = yield* warm()
+    const silent = yield* Effect.fork(Effect.flip(call(connection, "silent")))
+    yield* eventually(() => StdioFaultServer.count(journal, "call", "silent") === 1)
+    kill(pid)
+    assert.strictEqual((yield* Fiber.join(silent)).fate, "unknown")
+  })
 
-  it.scopedLive("[V7:real] behind a wrapper that gives its stdin to the server, only the last is known not to be read", () =>
-    Effect.gen(function*() {
-      const { connection, journal, pid } = yield* warm({ wrapper: true })
-      const server = Processes.processes().find(({ parent }) => parent === pid)
-      Pause.stop(server!.pid)
-      const ends = yield* counting(connection, keys(3))
-      kill(server!.pid)
-      assert.deepStrictEqual(yield* fates(ends), ["unknown", "unknown", "notSent"])
-      assert.strictEqual(StdioFaultServer.count(journal, "apply"), 0)
-    }))
+  test.scopedLive("[V7:real] behind a wrapper that gives its stdin to the server, only the last is known not to be read", function*() {
+    const { connection, journal, pid } = yield* warm({ wrapper: true })
+    const server = Processes.processes().find(({ parent }) => parent === pid)
+    Pause.stop(server!.pid)
+    const ends = yield* counting(connection, keys(3))
+    kill(server!.pid)
+    assert.deepStrictEqual(yield* fates(ends), ["unknown", "unknown", "notSent"])
+    assert.strictEqual(StdioFaultServer.count(journal, "apply"), 0)
+  })
 
-  it.scopedLive(
+  test.scopedLive(
     "[V7:real] over generated rounds, what is called notSent was never carried out",
-    () =>
-      Effect.gen(function*() {
-        let proved = 0
-        const round = (read: number, sent: number, late: number, turns: number, wrapper: boolean) =>
-          Effect.gen(function*() {
-            const { connection, journal, pid } = yield* warm({ wrapper })
-            const reader = wrapper ? Processes.processes().find(({ parent }) => parent === pid)!.pid : pid
-            const lost = yield* Effect.fork(lossOf(connection))
-            const names = keys(read + sent + late)
-            const ends = [...yield* counting(connection, names.slice(0, read))]
-            for (let turn = 0; turn < turns; turn++) yield* Effect.promise(() => new Promise(setImmediate))
-            ends.push(...yield* counting(connection, names.slice(read, read + sent)))
-            kill(reader)
-            ends.push(...yield* counting(connection, names.slice(read + sent)))
-            yield* Fiber.join(lost)
-            const ended = yield* fates(ends)
-            const unsent = names.filter((_, nth) => ended[nth] === "notSent")
-            proved += unsent.length
-            assert.deepStrictEqual(unsent.filter((key) => StdioFaultServer.count(journal, "apply", key) > 0), [])
-          }).pipe(Effect.scoped, Effect.runPromise)
-        const some = fc.nat(4)
-        yield* Effect.promise(() =>
-          fc.assert(fc.asyncProperty(some, some, fc.integer({ min: 1, max: 8 }), fc.nat(30), fc.boolean(), round), {
-            numRuns: bySize(4, 60)
-          })
-        )
-        assert.isAbove(proved, 0)
-      }),
+    function*() {
+      let proved = 0
+      const round = (read: number, sent: number, late: number, turns: number, wrapper: boolean) =>
+        Effect.gen(function*() {
+          const { connection, journal, pid } = yield* warm({ wrapper })
+          const reader = wrapper ? Processes.processes().find(({ parent }) => parent === pid)!.pid : pid
+          const lost = yield* Effect.fork(lossOf(connection))
+          const names = keys(read + sent + late)
+          const ends = [...yield* counting(connection, names.slice(0, read))]
+          for (let turn = 0; turn < turns; turn++) yield* Effect.promise(() => new Promise(setImmediate))
+          ends.push(...yield* counting(connection, names.slice(read, read + sent)))
+          kill(reader)
+          ends.push(...yield* counting(connection, names.slice(read + sent)))
+          yield* Fiber.join(lost)
+          const ended = yield* fates(ends)
+          const unsent = names.filter((_, nth) => ended[nth] === "notSent")
+          proved += unsent.length
+          assert.deepStrictEqual(unsent.filter((key) => StdioFaultServer.count(journal, "apply", key) > 0), [])
+        }).pipe(Effect.scoped, Effect.runPromise)
+      const some = fc.nat(4)
+      yield* Effect.promise(() =>
+        fc.assert(fc.asyncProperty(some, some, fc.integer({ min: 1, max: 8 }), fc.nat(30), fc.boolean(), round), {
+          numRuns: bySize(4, 60)
+        })
+      )
+      assert.isAbove(proved, 0)
+    },
     300_000
   )
 })

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
 import { WallClock } from "../../src/internal/ClockJump.js"
 import { fixed, never, on, second, start, unsupported } from "../support/Heartbeats.js"
 
@@ -29,33 +29,31 @@ describe("questions whether a server lives", () => {
       expect((yield* backend.status).lastError).toBe("1 probes in a row failed: no answer within 10000 ms")
     }).pipe(fixed))
 
-  it.scoped("[V4:virtual H8] a health check of a server in doubt that has left a ping asks for a list, too", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* plain(script)
-      script.respond = (method) => method === "ping" || method === "tools/call" ? never : undefined
-      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "slow" })))
-      yield* TestClock.adjust(1500)
-      yield* Fiber.join(call)
-      const check = yield* Effect.fork(backend.healthCheck)
-      yield* TestClock.adjust(500)
-      expect((yield* Fiber.join(check)).error).toBeUndefined()
-    }))
+  test.scoped("[V4:virtual H8] a health check of a server in doubt that has left a ping asks for a list, too", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* plain(script)
+    script.respond = (method) => method === "ping" || method === "tools/call" ? never : undefined
+    const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "slow" })))
+    yield* TestClock.adjust(1500)
+    yield* Fiber.join(call)
+    const check = yield* Effect.fork(backend.healthCheck)
+    yield* TestClock.adjust(500)
+    expect((yield* Fiber.join(check)).error).toBeUndefined()
+  })
 
-  it.scoped("[P3 V4:virtual] a reading without an answer is followed by a ping, and by a list only if that has none", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* plain(script)
-      script.respond = (method) =>
-        method.endsWith("/list") ? never : method === "ping" ? { answer: "result", after: 100 } : undefined
-      const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
-      yield* TestClock.adjust(1000)
-      yield* Fiber.join(refresh)
-      const before = script.ledger.sent("tools/list").length
-      yield* TestClock.adjust(5000)
-      expect(script.ledger.sent("ping")).toHaveLength(1)
-      expect(script.ledger.sent("tools/list")).toHaveLength(before)
-    }))
+  test.scoped("[P3 V4:virtual] a reading without an answer is followed by a ping, and by a list only if that has none", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* plain(script)
+    script.respond = (method) =>
+      method.endsWith("/list") ? never : method === "ping" ? { answer: "result", after: 100 } : undefined
+    const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
+    yield* TestClock.adjust(1000)
+    yield* Fiber.join(refresh)
+    const before = script.ledger.sent("tools/list").length
+    yield* TestClock.adjust(5000)
+    expect(script.ledger.sent("ping")).toHaveLength(1)
+    expect(script.ledger.sent("tools/list")).toHaveLength(before)
+  })
 
   it("[R11] a doubt between two probes waits no longer after a suspend", () => {
     const simulation = new Simulation.Simulation({ seed: "between" })
@@ -89,42 +87,40 @@ describe("questions whether a server lives", () => {
     simulation.advance(60 * second)
   })
 
-  it.scoped("[C14:virtual H4] a call that waits for the verdict is sent as soon as a health check fails otherwise than by silence", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* plain(script, {
-        keepalive: { ...none, suspectInterval: 20_000 },
-        timeouts: { request: 10_000 }
-      })
-      script.respond = () => never
-      const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
-      yield* TestClock.adjust(1500)
-      yield* Fiber.join(first)
-      const held = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
-      yield* TestClock.adjust(200)
-      expect(script.ledger.sent("tools/call")).toEqual([0])
-      script.respond = (method) => method === "tools/call" ? undefined : { answer: "error", error: reset }
-      expect((yield* backend.healthCheck).error).toBeDefined()
-      yield* TestClock.adjust(0)
-      expect(script.ledger.sent("tools/call")).toEqual([0, 1700])
-      yield* Fiber.join(held)
-    }))
+  test.scoped("[C14:virtual H4] a call that waits for the verdict is sent as soon as a health check fails otherwise than by silence", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* plain(script, {
+      keepalive: { ...none, suspectInterval: 20_000 },
+      timeouts: { request: 10_000 }
+    })
+    script.respond = () => never
+    const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
+    yield* TestClock.adjust(1500)
+    yield* Fiber.join(first)
+    const held = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
+    yield* TestClock.adjust(200)
+    expect(script.ledger.sent("tools/call")).toEqual([0])
+    script.respond = (method) => method === "tools/call" ? undefined : { answer: "error", error: reset }
+    expect((yield* backend.healthCheck).error).toBeDefined()
+    yield* TestClock.adjust(0)
+    expect(script.ledger.sent("tools/call")).toEqual([0, 1700])
+    yield* Fiber.join(held)
+  })
 
-  it.scoped("[H4] an answer during a probe that then fails does not end the doubt", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* plain(script, {
-        keepalive: { ...none, suspectInterval: 1500 },
-        timeouts: { request: 60_000 }
-      })
-      script.respond = (method) => method === "resources/read" ? { answer: "result", after: 1200 } : never
-      const read = yield* Effect.fork(Effect.either(backend.readResource({ uri: "a:b" })))
-      const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
-      yield* TestClock.adjust(2500)
-      yield* Fiber.join(read)
-      yield* Fiber.join(first)
-      expect(script.ledger.sent("ping")).toEqual([1000, 2500])
-    }))
+  test.scoped("[H4] an answer during a probe that then fails does not end the doubt", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* plain(script, {
+      keepalive: { ...none, suspectInterval: 1500 },
+      timeouts: { request: 60_000 }
+    })
+    script.respond = (method) => method === "resources/read" ? { answer: "result", after: 1200 } : never
+    const read = yield* Effect.fork(Effect.either(backend.readResource({ uri: "a:b" })))
+    const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
+    yield* TestClock.adjust(2500)
+    yield* Fiber.join(read)
+    yield* Fiber.join(first)
+    expect(script.ledger.sent("ping")).toEqual([1000, 2500])
+  })
 
   it.scoped("[K6 K20] after resume the first heartbeat is due at any time of the interval", () =>
     Effect.gen(function*() {
@@ -198,21 +194,20 @@ describe("questions whether a server lives", () => {
       expect(script.ledger.sent("tools/list")).toEqual([0, 40_000, 50_000])
     }).pipe(fixed))
 
-  it.scoped("[H1] readings that are refused now and then, not in a row, end no connection", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* plain(script)
-      for (let i = 0; i < 4; i++) {
-        script.respond = (method) =>
-          method.endsWith("/list")
-            ? { answer: "error", error: new RequestError({ fate: "rejected", reason: "unauthorized", message: "401" }) }
-            : undefined
-        yield* Effect.either(backend.refresh)
-        script.respond = undefined
-        yield* backend.refresh
-      }
-      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, lastError: undefined })
-    }))
+  test.scoped("[H1] readings that are refused now and then, not in a row, end no connection", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* plain(script)
+    for (let i = 0; i < 4; i++) {
+      script.respond = (method) =>
+        method.endsWith("/list")
+          ? { answer: "error", error: new RequestError({ fate: "rejected", reason: "unauthorized", message: "401" }) }
+          : undefined
+      yield* Effect.either(backend.refresh)
+      script.respond = undefined
+      yield* backend.refresh
+    }
+    expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, lastError: undefined })
+  })
 
   it.scoped("[K11 H4] after a doubt, heartbeats go on as they did before", () =>
     Effect.gen(function*() {
@@ -232,35 +227,33 @@ describe("questions whether a server lives", () => {
       expect(sent()).toEqual([["ping", 93_500]])
     }).pipe(fixed))
 
-  it.scoped("[H4 H8] a question that began before the last one that counted does not count, however late it fails", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* plain(script, { keepalive: { method: "none", timeout: 30_000, suspectInterval: 1000 } })
-      script.respond = () => ({ answer: "error", error: reset, after: 3000 })
-      yield* Effect.fork(backend.healthCheck)
-      yield* TestClock.adjust(1000)
-      script.respond = () => ({ answer: "error", error: reset })
-      yield* Effect.fork(backend.healthCheck)
-      yield* TestClock.adjust(0)
-      expect((yield* backend.status).failures).toBe(1)
-      script.respond = () => never
-      yield* TestClock.adjust(2500)
-      expect((yield* backend.status).failures).toBe(1)
-    }))
+  test.scoped("[H4 H8] a question that began before the last one that counted does not count, however late it fails", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* plain(script, { keepalive: { method: "none", timeout: 30_000, suspectInterval: 1000 } })
+    script.respond = () => ({ answer: "error", error: reset, after: 3000 })
+    yield* Effect.fork(backend.healthCheck)
+    yield* TestClock.adjust(1000)
+    script.respond = () => ({ answer: "error", error: reset })
+    yield* Effect.fork(backend.healthCheck)
+    yield* TestClock.adjust(0)
+    expect((yield* backend.status).failures).toBe(1)
+    script.respond = () => never
+    yield* TestClock.adjust(2500)
+    expect((yield* backend.status).failures).toBe(1)
+  })
 
-  it.scoped("[K19:virtual H2] readings that the server refuses for now are signs of life", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* plain(script)
-      script.respond = (method) =>
-        method.endsWith("/list")
-          ? { answer: "error", error: new RequestError({ fate: "rejected", reason: "rateLimited", message: "429" }) }
-          : undefined
-      for (let i = 0; i < 5; i++) expect((yield* Effect.either(backend.refresh))._tag).toBe("Left")
-      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, failures: 0 })
-      yield* TestClock.adjust(5000)
-      expect(script.ledger.sent("ping")).toEqual([])
-    }))
+  test.scoped("[K19:virtual H2] readings that the server refuses for now are signs of life", function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* plain(script)
+    script.respond = (method) =>
+      method.endsWith("/list")
+        ? { answer: "error", error: new RequestError({ fate: "rejected", reason: "rateLimited", message: "429" }) }
+        : undefined
+    for (let i = 0; i < 5; i++) expect((yield* Effect.either(backend.refresh))._tag).toBe("Left")
+    expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, failures: 0 })
+    yield* TestClock.adjust(5000)
+    expect(script.ledger.sent("ping")).toEqual([])
+  })
 
   it.scoped("[P3 L4] a reading that a lost connection leaves without an answer is told of nobody", () =>
     Effect.gen(function*() {

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet, Policy, Sending } from "@mcp-lifeline/core"
 import type { Connection } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
@@ -6,6 +5,7 @@ import { Effect, Fiber, Random, TestClock } from "effect"
 import { constVoid } from "effect/Function"
 import { sending } from "../../../testing/test/support/asked.js"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
+import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
 import * as Heartbeats from "../../src/health/Heartbeats.js"
 import * as Liveness from "../../src/health/Liveness.js"
 import { schedule } from "../../src/health/schedule.js"
@@ -199,15 +199,14 @@ describe("heartbeats", () => {
       expect(sent()).toEqual([["ping", 112_500], ["tools/call", 112_500]])
     }).pipe(fixed))
 
-  it.scoped("[K4] none sends nothing, ever", () =>
-    Effect.gen(function*() {
-      const { events, keepalive, script } = yield* start({ method: "none" })
-      const before = script.ledger.entries.length
-      yield* TestClock.adjust("30 days")
-      expect(script.ledger.entries).toHaveLength(before)
-      expect(yield* keepalive).toMatchObject({ state: "off", reason: "keepalive.method is none" })
-      expect(events.filter(({ _tag }) => _tag === "KeepaliveChanged")).toMatchObject([{ state: "off" }])
-    }))
+  test.scoped("[K4] none sends nothing, ever", function*() {
+    const { events, keepalive, script } = yield* start({ method: "none" })
+    const before = script.ledger.entries.length
+    yield* TestClock.adjust("30 days")
+    expect(script.ledger.entries).toHaveLength(before)
+    expect(yield* keepalive).toMatchObject({ state: "off", reason: "keepalive.method is none" })
+    expect(events.filter(({ _tag }) => _tag === "KeepaliveChanged")).toMatchObject([{ state: "off" }])
+  })
 
   it.scoped.each<[string, unknown, string, string]>([
     ["a word", "soon", '"soon"', "interval"],
@@ -264,15 +263,14 @@ describe("heartbeats", () => {
       expect(yield* backend.status).toMatchObject({ failures: 1, keepalive: { state: "running" } })
     }).pipe(fixed))
 
-  it.scoped("[K5] OPTIONS is refused where the transport knows none", () =>
-    Effect.gen(function*() {
-      const connector = { ...ScriptedConnector.make(), transport: "stdio", heartbeat: false }
-      expect(yield* Effect.flip(Backend.make("one", { connector, keepalive: { method: "options" } }))).toMatchObject({
-        field: "keepalive.method",
-        message:
-          'one: keepalive.method is "options"; accepted: "ping", "tool:<name>" or "none"; only servers over HTTP know OPTIONS, this one is stdio'
-      })
-    }))
+  test.scoped("[K5] OPTIONS is refused where the transport knows none", function*() {
+    const connector = { ...ScriptedConnector.make(), transport: "stdio", heartbeat: false }
+    expect(yield* Effect.flip(Backend.make("one", { connector, keepalive: { method: "options" } }))).toMatchObject({
+      field: "keepalive.method",
+      message:
+        'one: keepalive.method is "options"; accepted: "ping", "tool:<name>" or "none"; only servers over HTTP know OPTIONS, this one is stdio'
+    })
+  })
 
   it.scoped("[K7] a heartbeat is skipped when a request was answered within the interval, and due an interval after that answer", () =>
     Effect.gen(function*() {

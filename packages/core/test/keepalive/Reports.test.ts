@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Fiber, Metric, Random, Stream, TestClock } from "effect"
+import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
 import {
   count,
   error,
@@ -76,14 +76,13 @@ describe("what is counted and said of heartbeats, and pauses", () => {
       expect(reasons).toEqual([reason])
     }).pipe(Effect.withRandom(Random.make(`${reason} ${JSON.stringify(answer)}`))))
 
-  it.scoped("[K17] calls are not counted", () =>
-    Effect.gen(function*() {
-      const before = (yield* Metric.snapshot).length
-      const { backend } = yield* start({})
-      yield* backend.callTool({ name: "echo" })
-      yield* backend.healthCheck
-      expect(yield* Metric.snapshot).toHaveLength(before)
-    }))
+  test.scoped("[K17] calls are not counted", function*() {
+    const before = (yield* Metric.snapshot).length
+    const { backend } = yield* start({})
+    yield* backend.callTool({ name: "echo" })
+    yield* backend.healthCheck
+    expect(yield* Metric.snapshot).toHaveLength(before)
+  })
 
   it.scoped("[K20] pause stops it, a heartbeat in flight included, and resume starts it anew; the status says which", () =>
     Effect.gen(function*() {
@@ -119,40 +118,39 @@ describe("what is counted and said of heartbeats, and pauses", () => {
       ])
     }).pipe(fixed))
 
-  it.scoped("[K20] what a generation knows of ping and fallback is kept while it is paused; resume without a connection is told", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      script.respond = (method) =>
-        method === "ping"
-          ? {
-            answer: "error",
-            error: new RequestError({ fate: "answered", reason: "remote", code: -32601, message: "no ping" })
-          }
-          : undefined
-      const backend = yield* Backend.make("one", {
-        connector: script,
-        keepalive: { method: "tool:echo", interval: "1 minute" }
-      })
-      yield* backend.firstOutcome
-      yield* TestClock.adjust("1 minute")
-      yield* backend.keepalive.pause
-      yield* backend.keepalive.resume
-      yield* TestClock.adjust("2 minutes")
-      expect(script.ledger.sent("ping")).toHaveLength(1)
-      expect(script.ledger.sent("tools/call").length).toBeGreaterThan(1)
-      yield* backend.keepalive.pause
-      yield* backend.disconnect
-      const seen = yield* Effect.fork(Stream.runCollect(
-        Stream.takeUntil(
-          Stream.map(backend.status.changes, ({ keepalive }) => keepalive.state),
-          (state) => state === "off"
-        )
-      ))
-      yield* Effect.yieldNow()
-      yield* backend.keepalive.resume
-      yield* TestClock.adjust(0)
-      expect(Chunk.toReadonlyArray(yield* Fiber.join(seen)).at(-1)).toBe("off")
-    }))
+  test.scoped("[K20] what a generation knows of ping and fallback is kept while it is paused; resume without a connection is told", function*() {
+    const script = ScriptedConnector.make()
+    script.respond = (method) =>
+      method === "ping"
+        ? {
+          answer: "error",
+          error: new RequestError({ fate: "answered", reason: "remote", code: -32601, message: "no ping" })
+        }
+        : undefined
+    const backend = yield* Backend.make("one", {
+      connector: script,
+      keepalive: { method: "tool:echo", interval: "1 minute" }
+    })
+    yield* backend.firstOutcome
+    yield* TestClock.adjust("1 minute")
+    yield* backend.keepalive.pause
+    yield* backend.keepalive.resume
+    yield* TestClock.adjust("2 minutes")
+    expect(script.ledger.sent("ping")).toHaveLength(1)
+    expect(script.ledger.sent("tools/call").length).toBeGreaterThan(1)
+    yield* backend.keepalive.pause
+    yield* backend.disconnect
+    const seen = yield* Effect.fork(Stream.runCollect(
+      Stream.takeUntil(
+        Stream.map(backend.status.changes, ({ keepalive }) => keepalive.state),
+        (state) => state === "off"
+      )
+    ))
+    yield* Effect.yieldNow()
+    yield* backend.keepalive.resume
+    yield* TestClock.adjust(0)
+    expect(Chunk.toReadonlyArray(yield* Fiber.join(seen)).at(-1)).toBe("off")
+  })
 
   it.scoped("[K20] paused before it is connected, it does not begin", () =>
     Effect.gen(function*() {

@@ -1,6 +1,6 @@
-import { describe, expect, it } from "@effect/vitest"
 import { type Connection, RequestError, type RequestOptions, Sending } from "@mcp-lifeline/core"
 import { Deferred, Effect, Exit, Fiber, TestClock, Tracer } from "effect"
+import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
 
 const cut = new RequestError({ fate: "unknown", reason: "lost", message: "cut" })
 const done = Exit.succeed("done")
@@ -104,41 +104,39 @@ describe("a request that takes several steps", () => {
 const options: RequestOptions = { timeout: 1000 }
 
 describe("a request as an effect", () => {
-  it.effect("[C4] interrupted after its answer, but before that is taken, it cancels nothing", () =>
-    Effect.gen(function*() {
-      let settle: Settle | undefined
-      let cancelled = 0
-      const connection = {
-        send: (_m: unknown, _p: unknown, _o: unknown, given: Settle) => {
-          settle = given
-          return () => void cancelled++
-        }
-      } as never as Connection
-      const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, options))
-      yield* TestClock.adjust(0)
-      settle?.(Exit.succeed({}))
-      yield* Fiber.interrupt(fiber)
-      expect(cancelled).toBe(0)
-      const other = yield* Effect.fork(Sending.ask(connection, "ping", undefined, options))
-      yield* TestClock.adjust(0)
-      yield* Fiber.interrupt(other)
-      expect(cancelled).toBe(1)
-    }))
-
-  it.effect("[C4] cancelled, the effect that carries it out is interrupted with the reason, also of a connection that was made uninterruptibly", () =>
-    Effect.gen(function*() {
-      const reasons: Array<unknown> = []
-      const request: Sending.Request = (_method, _params, { cancelReason }) =>
-        Effect.onInterrupt(Effect.never, () => Effect.sync(() => reasons.push(cancelReason?.())))
-      for (const region of [Effect.interruptible, Effect.uninterruptible]) {
-        const send = Sending.by(yield* region(Effect.runtime<never>()), request)
-        const cancel = send("ping", undefined, options, () => {})
-        yield* TestClock.adjust(0)
-        cancel("enough")
-        yield* TestClock.adjust(0)
+  test.effect("[C4] interrupted after its answer, but before that is taken, it cancels nothing", function*() {
+    let settle: Settle | undefined
+    let cancelled = 0
+    const connection = {
+      send: (_m: unknown, _p: unknown, _o: unknown, given: Settle) => {
+        settle = given
+        return () => void cancelled++
       }
-      expect(reasons).toEqual(["enough", "enough"])
-    }))
+    } as never as Connection
+    const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, options))
+    yield* TestClock.adjust(0)
+    settle?.(Exit.succeed({}))
+    yield* Fiber.interrupt(fiber)
+    expect(cancelled).toBe(0)
+    const other = yield* Effect.fork(Sending.ask(connection, "ping", undefined, options))
+    yield* TestClock.adjust(0)
+    yield* Fiber.interrupt(other)
+    expect(cancelled).toBe(1)
+  })
+
+  test.effect("[C4] cancelled, the effect that carries it out is interrupted with the reason, also of a connection that was made uninterruptibly", function*() {
+    const reasons: Array<unknown> = []
+    const request: Sending.Request = (_method, _params, { cancelReason }) =>
+      Effect.onInterrupt(Effect.never, () => Effect.sync(() => reasons.push(cancelReason?.())))
+    for (const region of [Effect.interruptible, Effect.uninterruptible]) {
+      const send = Sending.by(yield* region(Effect.runtime<never>()), request)
+      const cancel = send("ping", undefined, options, () => {})
+      yield* TestClock.adjust(0)
+      cancel("enough")
+      yield* TestClock.adjust(0)
+    }
+    expect(reasons).toEqual(["enough", "enough"])
+  })
 
   it.effect("[O1] has the span of its fiber, also where an effect carries it out", () =>
     Effect.gen(function*() {
@@ -178,30 +176,28 @@ describe("a request that waits for something first", () => {
       return { cancel, given, told, counts: () => ({ withdrawn, cancelled }) }
     })
 
-  it.effect("[C5:unit] is sent with what is left of its time", () =>
-    Effect.gen(function*() {
-      const { given } = yield* begun(Effect.sleep(1500))
-      yield* TestClock.adjust(1500)
-      expect(given).toMatchObject([{ timeout: 3500, maxTotalTimeout: 4500 }])
-      const late = yield* begun(Effect.sleep(9000))
-      yield* TestClock.adjust(9000)
-      expect(late.given).toMatchObject([{ timeout: 1, maxTotalTimeout: 1 }])
-    }))
+  test.effect("[C5:unit] is sent with what is left of its time", function*() {
+    const { given } = yield* begun(Effect.sleep(1500))
+    yield* TestClock.adjust(1500)
+    expect(given).toMatchObject([{ timeout: 3500, maxTotalTimeout: 4500 }])
+    const late = yield* begun(Effect.sleep(9000))
+    yield* TestClock.adjust(9000)
+    expect(late.given).toMatchObject([{ timeout: 1, maxTotalTimeout: 1 }])
+  })
 
-  it.effect("[C19] cancelled before, it was withdrawn, in that step; later it is cancelled; with an outcome neither", () =>
-    Effect.gen(function*() {
-      const waiting = yield* begun(Effect.never)
-      waiting.cancel()
-      expect(waiting.counts()).toEqual({ withdrawn: 1, cancelled: 0 })
-      const sent = yield* begun(Effect.void)
-      sent.cancel()
-      sent.cancel()
-      expect(sent.counts()).toEqual({ withdrawn: 0, cancelled: 1 })
-      const never = yield* Deferred.make<void, RequestError>()
-      const failed = yield* begun(Deferred.await(never))
-      yield* Deferred.fail(never, cut)
-      yield* TestClock.adjust(0)
-      failed.cancel()
-      expect([failed.told, failed.counts()]).toEqual([["Failure"], { withdrawn: 0, cancelled: 0 }])
-    }))
+  test.effect("[C19] cancelled before, it was withdrawn, in that step; later it is cancelled; with an outcome neither", function*() {
+    const waiting = yield* begun(Effect.never)
+    waiting.cancel()
+    expect(waiting.counts()).toEqual({ withdrawn: 1, cancelled: 0 })
+    const sent = yield* begun(Effect.void)
+    sent.cancel()
+    sent.cancel()
+    expect(sent.counts()).toEqual({ withdrawn: 0, cancelled: 1 })
+    const never = yield* Deferred.make<void, RequestError>()
+    const failed = yield* begun(Deferred.await(never))
+    yield* Deferred.fail(never, cut)
+    yield* TestClock.adjust(0)
+    failed.cancel()
+    expect([failed.told, failed.counts()]).toEqual([["Failure"], { withdrawn: 0, cancelled: 0 }])
+  })
 })

@@ -1,10 +1,10 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Backend, type Connector, type RequestOptions, Telemetry } from "@mcp-lifeline/core"
 import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Fiber, FiberId, Random, Runtime, TestClock } from "effect"
 import { sending } from "../../../testing/test/support/asked.js"
+import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
 import { spoken, withoutConnection } from "../../src/calls/ProgressBeats.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 
@@ -94,251 +94,238 @@ const hang = (script: ScriptedConnector.ScriptedConnector) => {
 
 describe("ProgressBeats", () => {
   describe.each(ways)("a call with %s", (_, call) => {
-    it.scoped("[G25:virtual] a silent call hears within 15 s that it still runs, while the server answers pings", () =>
-      Effect.gen(function*() {
-        const { connector, script } = silent()
-        const backend = yield* start(connector)
-        const calling = yield* call(backend)
-        yield* TestClock.adjust(14_999)
-        expect([calling.heard, pings(script)]).toEqual([[], 0])
-        yield* TestClock.adjust(1)
-        expect(calling.heard).toEqual([{ progress: 0, message: "still running, 15 s" }])
-        yield* TestClock.adjust("45 seconds")
-        expect(messages(calling).slice(1)).toEqual([
-          "still running, 30 s",
-          "still running, 45 s",
-          "still running, 1 min 0 s"
-        ])
-        expect(pings(script)).toBe(4)
-        yield* calling.cancel
-        yield* TestClock.adjust("2 minutes")
-        expect(calling.heard).toHaveLength(4)
-        expect(pings(script)).toBe(4)
-        const next = yield* call(backend)
-        yield* TestClock.adjust(14_999)
-        expect(next.heard).toEqual([])
-        yield* TestClock.adjust(1)
-        expect(messages(next)).toEqual(["still running, 15 s"])
-      }))
+    test.scoped("[G25:virtual] a silent call hears within 15 s that it still runs, while the server answers pings", function*() {
+      const { connector, script } = silent()
+      const backend = yield* start(connector)
+      const calling = yield* call(backend)
+      yield* TestClock.adjust(14_999)
+      expect([calling.heard, pings(script)]).toEqual([[], 0])
+      yield* TestClock.adjust(1)
+      expect(calling.heard).toEqual([{ progress: 0, message: "still running, 15 s" }])
+      yield* TestClock.adjust("45 seconds")
+      expect(messages(calling).slice(1)).toEqual([
+        "still running, 30 s",
+        "still running, 45 s",
+        "still running, 1 min 0 s"
+      ])
+      expect(pings(script)).toBe(4)
+      yield* calling.cancel
+      yield* TestClock.adjust("2 minutes")
+      expect(calling.heard).toHaveLength(4)
+      expect(pings(script)).toBe(4)
+      const next = yield* call(backend)
+      yield* TestClock.adjust(14_999)
+      expect(next.heard).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(messages(next)).toEqual(["still running, 15 s"])
+    })
 
-    it.scoped("[G25:virtual] an answer ends it, and nothing comes after it", () =>
-      Effect.gen(function*() {
-        const { connector, script } = silent()
-        const backend = yield* start(connector)
-        script.respond = (method) => method === "tools/call" ? { answer: "result", after: 20_000 } : undefined
-        const calling = yield* call(backend)
-        yield* TestClock.adjust("20 seconds")
-        expect(calling.hasEnded()).toBe(true)
-        yield* TestClock.adjust("1 minute")
-        expect(messages(calling)).toEqual(["still running, 15 s"])
-      }))
+    test.scoped("[G25:virtual] an answer ends it, and nothing comes after it", function*() {
+      const { connector, script } = silent()
+      const backend = yield* start(connector)
+      script.respond = (method) => method === "tools/call" ? { answer: "result", after: 20_000 } : undefined
+      const calling = yield* call(backend)
+      yield* TestClock.adjust("20 seconds")
+      expect(calling.hasEnded()).toBe(true)
+      yield* TestClock.adjust("1 minute")
+      expect(messages(calling)).toEqual(["still running, 15 s"])
+    })
 
-    it.scoped("[G25:virtual] what the server reports starts the clock again, and values rise over both", () =>
-      Effect.gen(function*() {
-        const { connector, report } = silent()
-        const backend = yield* start(connector)
-        const calling = yield* call(backend)
-        yield* TestClock.adjust("10 seconds")
-        report({ progress: 3, total: 9, message: "copies" })
-        yield* TestClock.adjust("14999 millis")
-        expect(calling.heard).toEqual([{ progress: 3, total: 9, message: "copies" }])
-        yield* TestClock.adjust(1)
-        expect(calling.heard[1]).toMatchObject({ total: 9, message: "copies (still running, 25 s)" })
-        report({ progress: 3, total: 9 })
-        report({ progress: 4 })
-        const values = calling.heard.map(({ progress }) => progress)
-        expect(values).toEqual(values.toSorted((one, other) => one - other))
-        expect(new Set(values).size).toBe(4)
-        expect(values[3]).toBe(4)
-      }))
+    test.scoped("[G25:virtual] what the server reports starts the clock again, and values rise over both", function*() {
+      const { connector, report } = silent()
+      const backend = yield* start(connector)
+      const calling = yield* call(backend)
+      yield* TestClock.adjust("10 seconds")
+      report({ progress: 3, total: 9, message: "copies" })
+      yield* TestClock.adjust("14999 millis")
+      expect(calling.heard).toEqual([{ progress: 3, total: 9, message: "copies" }])
+      yield* TestClock.adjust(1)
+      expect(calling.heard[1]).toMatchObject({ total: 9, message: "copies (still running, 25 s)" })
+      report({ progress: 3, total: 9 })
+      report({ progress: 4 })
+      const values = calling.heard.map(({ progress }) => progress)
+      expect(values).toEqual(values.toSorted((one, other) => one - other))
+      expect(new Set(values).size).toBe(4)
+      expect(values[3]).toBe(4)
+    })
 
-    it.scoped("[G25:virtual] a server that hangs is not kept alive: nothing is said until it answers something", () =>
-      Effect.gen(function*() {
-        const { connector, script } = silent()
-        const backend = yield* start(connector, { keepalive: { interval: "24 hours", failureThreshold: 1 } })
-        const calling = yield* call(backend)
-        yield* TestClock.adjust("15 seconds")
-        expect(calling.heard).toHaveLength(1)
-        hang(script)
-        yield* TestClock.adjust("2 minutes")
-        expect(calling.heard).toHaveLength(1)
-        // It was asked for nobody's sake but the caller's: the connection is not given up.
-        expect(yield* backend.isConnected).toBe(true)
-        script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
-        yield* TestClock.adjust("16 seconds")
-        expect(calling.heard).toHaveLength(2)
-      }))
+    test.scoped("[G25:virtual] a server that hangs is not kept alive: nothing is said until it answers something", function*() {
+      const { connector, script } = silent()
+      const backend = yield* start(connector, { keepalive: { interval: "24 hours", failureThreshold: 1 } })
+      const calling = yield* call(backend)
+      yield* TestClock.adjust("15 seconds")
+      expect(calling.heard).toHaveLength(1)
+      hang(script)
+      yield* TestClock.adjust("2 minutes")
+      expect(calling.heard).toHaveLength(1)
+      // It was asked for nobody's sake but the caller's: the connection is not given up.
+      expect(yield* backend.isConnected).toBe(true)
+      script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      yield* TestClock.adjust("16 seconds")
+      expect(calling.heard).toHaveLength(2)
+    })
 
-    it.scoped("[G25:virtual] the answer to another call is a sign of life, too, and so is progress that is not passed on", () =>
-      Effect.gen(function*() {
-        const { connector, report, script } = silent()
-        const backend = yield* start(connector, { keepalive: { method: "none" } })
-        const calling = yield* call(backend)
-        yield* TestClock.adjust("16 seconds")
-        expect(calling.heard).toEqual([])
-        yield* backend.listTools()
-        yield* TestClock.adjust("14 seconds")
-        expect(messages(calling)).toEqual(["still running, 17 s"])
-        yield* TestClock.adjust("70 seconds")
-        expect(calling.heard).toHaveLength(1)
-        report({ progress: Number.POSITIVE_INFINITY })
-        yield* TestClock.adjust("5 seconds")
-        expect(calling.heard).toHaveLength(2)
-        expect(pings(script)).toBe(0)
-      }))
+    test.scoped("[G25:virtual] the answer to another call is a sign of life, too, and so is progress that is not passed on", function*() {
+      const { connector, report, script } = silent()
+      const backend = yield* start(connector, { keepalive: { method: "none" } })
+      const calling = yield* call(backend)
+      yield* TestClock.adjust("16 seconds")
+      expect(calling.heard).toEqual([])
+      yield* backend.listTools()
+      yield* TestClock.adjust("14 seconds")
+      expect(messages(calling)).toEqual(["still running, 17 s"])
+      yield* TestClock.adjust("70 seconds")
+      expect(calling.heard).toHaveLength(1)
+      report({ progress: Number.POSITIVE_INFINITY })
+      yield* TestClock.adjust("5 seconds")
+      expect(calling.heard).toHaveLength(2)
+      expect(pings(script)).toBe(0)
+    })
 
-    it.scoped("[G25:virtual] a call that waits for its server hears so after a second, and what has changed a second later", () =>
-      Effect.gen(function*() {
-        const { connector, script } = silent()
-        const backend = yield* start(connector, {
-          reconnect: { initialDelay: "3 seconds", demandInterval: "3 seconds" }
-        })
-        yield* TestClock.adjust("1 minute")
-        script.failNext(1, { reason: "closed" })
-        script.script({ after: 2000 })
-        script.current.lose()
-        yield* TestClock.adjust(0)
-        const calling = yield* call(backend)
-        yield* TestClock.adjust(999)
-        expect(calling.heard).toEqual([])
-        yield* TestClock.adjust(1)
-        expect(messages(calling)).toEqual(["files is down; attempt 2 follows"])
-        yield* TestClock.adjust("4 seconds")
-        expect(messages(calling).slice(1)).toEqual(["files is reconnecting (attempt 2)"])
-        yield* TestClock.adjust("30 seconds")
-        expect(messages(calling).at(-1)).toMatch(/^still running, [23]\d s$/)
-        const values = calling.heard.map(({ progress }) => progress)
-        expect(values).toEqual(values.toSorted((one, other) => one - other))
-        expect(new Set(values).size).toBe(values.length)
-      }))
+    test.scoped("[G25:virtual] a call that waits for its server hears so after a second, and what has changed a second later", function*() {
+      const { connector, script } = silent()
+      const backend = yield* start(connector, {
+        reconnect: { initialDelay: "3 seconds", demandInterval: "3 seconds" }
+      })
+      yield* TestClock.adjust("1 minute")
+      script.failNext(1, { reason: "closed" })
+      script.script({ after: 2000 })
+      script.current.lose()
+      yield* TestClock.adjust(0)
+      const calling = yield* call(backend)
+      yield* TestClock.adjust(999)
+      expect(calling.heard).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(messages(calling)).toEqual(["files is down; attempt 2 follows"])
+      yield* TestClock.adjust("4 seconds")
+      expect(messages(calling).slice(1)).toEqual(["files is reconnecting (attempt 2)"])
+      yield* TestClock.adjust("30 seconds")
+      expect(messages(calling).at(-1)).toMatch(/^still running, [23]\d s$/)
+      const values = calling.heard.map(({ progress }) => progress)
+      expect(values).toEqual(values.toSorted((one, other) => one - other))
+      expect(new Set(values).size).toBe(values.length)
+    })
 
-    it.scoped("[G25:virtual] each outage is said after a second, also one of which the same is said as of the one before", () =>
-      Effect.gen(function*() {
-        const { connector, script } = silent()
-        const backend = yield* start(connector)
-        const calling = yield* call(backend, { idempotent: true })
-        for (const outage of [1, 2, 3]) {
-          yield* TestClock.adjust("65 seconds")
-          const before = calling.heard.length
-          script.script({ after: 8000 })
-          script.current.lose()
-          yield* TestClock.adjust("2 seconds")
-          expect(messages(calling).slice(before)).toEqual(["files is reconnecting"])
-          yield* TestClock.adjust("6 seconds")
-          expect(script.connections).toHaveLength(outage + 1)
-          expect(calling.heard).toHaveLength(before + 1)
-        }
-      }))
-
-    it.scoped("[G25:virtual] a call that may finish before its server is replaced does not wait for the next one: it still runs, as long as the server lives", () =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make({ overlap: false })
-        script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
-        const backend = yield* start(script, { timeouts: { drain: "1 minute" } })
-        const calling = yield* call(backend)
-        yield* TestClock.adjust("10 seconds")
-        yield* backend.ping()
-        const replacing = yield* Effect.fork(Effect.exit(backend.reconnect))
-        yield* TestClock.adjust("10 seconds")
-        expect(messages(calling)).toEqual(["still running, 15 s"])
-        yield* TestClock.adjust("10 seconds")
-        expect(messages(calling).slice(1)).toEqual(["files is reconnecting"])
-        yield* calling.cancel
-        yield* TestClock.adjust("1 minute")
-        yield* Fiber.join(replacing)
-        expect((yield* backend.status).generation).toBe(2)
-      }))
-
-    it.scoped("[G25:virtual] what is sent again begins anew: nothing goes back, and what the server said before it is not repeated", () =>
-      Effect.gen(function*() {
-        const { connector, report, script } = silent()
-        const backend = yield* start(connector)
-        const calling = yield* call(backend, { idempotent: true })
-        report({ progress: 5, total: 9, message: "copies" })
-        script.current.lose()
-        yield* TestClock.adjust("1 second")
-        expect(script.connections).toHaveLength(2)
-        report({ progress: 1, total: 9, message: "copies again" })
-        expect(calling.heard).toHaveLength(1)
-        script.current.lose()
-        yield* TestClock.adjust("20 seconds")
-        expect(script.connections).toHaveLength(3)
-        expect(calling.heard.at(-1)).toMatchObject({
-          total: 9,
-          message: expect.stringMatching(/^still running, \d+ s$/)
-        })
-        report({ progress: 6 })
-        expect(calling.heard.at(-1)).toEqual({ progress: 6 })
-      }))
-
-    it.scoped("[G25:virtual C21] while the user is asked, also longer than the time of the call, it still runs", () =>
-      Effect.gen(function*() {
-        const { asks, connector } = silent(1e9)
-        const backend = yield* start(connector)
-        const calling = yield* call(backend, { timeout: "20 seconds" })
-        yield* TestClock.adjust("5 seconds")
-        asks(true)
-        yield* TestClock.adjust("85 seconds")
-        const times = ["15 s", "30 s", "45 s", "1 min 0 s", "1 min 15 s", "1 min 30 s"]
-        expect(messages(calling)).toEqual(times.map((time) => `still running, ${time}`))
-        asks(false)
-        yield* calling.cancel
-      }))
-
-    it.scoped("[G25:virtual] what a request that was sent again reports is a sign of life, though it is not passed on", () =>
-      Effect.gen(function*() {
-        const { connector, report, script } = silent()
-        const backend = yield* start(connector, { keepalive: { method: "none" } })
-        const calling = yield* call(backend, { idempotent: true })
-        yield* TestClock.adjust(0)
-        report({ progress: 5 })
-        script.current.lose()
-        yield* TestClock.adjust("5 seconds")
-        expect(script.connections).toHaveLength(2)
-        yield* TestClock.adjust("2 minutes")
+    test.scoped("[G25:virtual] each outage is said after a second, also one of which the same is said as of the one before", function*() {
+      const { connector, script } = silent()
+      const backend = yield* start(connector)
+      const calling = yield* call(backend, { idempotent: true })
+      for (const outage of [1, 2, 3]) {
+        yield* TestClock.adjust("65 seconds")
         const before = calling.heard.length
-        report({ progress: 1 })
-        yield* TestClock.adjust("15 seconds")
+        script.script({ after: 8000 })
+        script.current.lose()
+        yield* TestClock.adjust("2 seconds")
+        expect(messages(calling).slice(before)).toEqual(["files is reconnecting"])
+        yield* TestClock.adjust("6 seconds")
+        expect(script.connections).toHaveLength(outage + 1)
         expect(calling.heard).toHaveLength(before + 1)
-      }))
+      }
+    })
 
-    it.scoped("[G25:virtual] a call hears that its server is restarted, and not what the server said last, each time", () =>
-      Effect.gen(function*() {
-        const { connector, report, script } = silent()
-        const backend = yield* start(connector)
-        const calling = yield* call(backend, { idempotent: true })
-        yield* TestClock.adjust(0)
-        let progress = 0
+    test.scoped("[G25:virtual] a call that may finish before its server is replaced does not wait for the next one: it still runs, as long as the server lives", function*() {
+      const script = ScriptedConnector.make({ overlap: false })
+      script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const backend = yield* start(script, { timeouts: { drain: "1 minute" } })
+      const calling = yield* call(backend)
+      yield* TestClock.adjust("10 seconds")
+      yield* backend.ping()
+      const replacing = yield* Effect.fork(Effect.exit(backend.reconnect))
+      yield* TestClock.adjust("10 seconds")
+      expect(messages(calling)).toEqual(["still running, 15 s"])
+      yield* TestClock.adjust("10 seconds")
+      expect(messages(calling).slice(1)).toEqual(["files is reconnecting"])
+      yield* calling.cancel
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(replacing)
+      expect((yield* backend.status).generation).toBe(2)
+    })
+
+    test.scoped("[G25:virtual] what is sent again begins anew: nothing goes back, and what the server said before it is not repeated", function*() {
+      const { connector, report, script } = silent()
+      const backend = yield* start(connector)
+      const calling = yield* call(backend, { idempotent: true })
+      report({ progress: 5, total: 9, message: "copies" })
+      script.current.lose()
+      yield* TestClock.adjust("1 second")
+      expect(script.connections).toHaveLength(2)
+      report({ progress: 1, total: 9, message: "copies again" })
+      expect(calling.heard).toHaveLength(1)
+      script.current.lose()
+      yield* TestClock.adjust("20 seconds")
+      expect(script.connections).toHaveLength(3)
+      expect(calling.heard.at(-1)).toMatchObject({
+        total: 9,
+        message: expect.stringMatching(/^still running, \d+ s$/)
+      })
+      report({ progress: 6 })
+      expect(calling.heard.at(-1)).toEqual({ progress: 6 })
+    })
+
+    test.scoped("[G25:virtual C21] while the user is asked, also longer than the time of the call, it still runs", function*() {
+      const { asks, connector } = silent(1e9)
+      const backend = yield* start(connector)
+      const calling = yield* call(backend, { timeout: "20 seconds" })
+      yield* TestClock.adjust("5 seconds")
+      asks(true)
+      yield* TestClock.adjust("85 seconds")
+      const times = ["15 s", "30 s", "45 s", "1 min 0 s", "1 min 15 s", "1 min 30 s"]
+      expect(messages(calling)).toEqual(times.map((time) => `still running, ${time}`))
+      asks(false)
+      yield* calling.cancel
+    })
+
+    test.scoped("[G25:virtual] what a request that was sent again reports is a sign of life, though it is not passed on", function*() {
+      const { connector, report, script } = silent()
+      const backend = yield* start(connector, { keepalive: { method: "none" } })
+      const calling = yield* call(backend, { idempotent: true })
+      yield* TestClock.adjust(0)
+      report({ progress: 5 })
+      script.current.lose()
+      yield* TestClock.adjust("5 seconds")
+      expect(script.connections).toHaveLength(2)
+      yield* TestClock.adjust("2 minutes")
+      const before = calling.heard.length
+      report({ progress: 1 })
+      yield* TestClock.adjust("15 seconds")
+      expect(calling.heard).toHaveLength(before + 1)
+    })
+
+    test.scoped("[G25:virtual] a call hears that its server is restarted, and not what the server said last, each time", function*() {
+      const { connector, report, script } = silent()
+      const backend = yield* start(connector)
+      const calling = yield* call(backend, { idempotent: true })
+      yield* TestClock.adjust(0)
+      let progress = 0
+      report({ progress: ++progress, message: "copies" })
+      for (const _ of [1, 2]) {
+        script.script({ after: 8000 })
+        script.current.lose()
+        yield* TestClock.adjust("5 seconds")
+        expect(calling.heard.at(-1)?.message).toMatch(/^files is reconnecting/)
+        yield* TestClock.adjust("5 seconds")
+        report({ progress: progress += 5, message: "copies" })
+        yield* TestClock.adjust("65 seconds")
         report({ progress: ++progress, message: "copies" })
-        for (const _ of [1, 2]) {
-          script.script({ after: 8000 })
-          script.current.lose()
-          yield* TestClock.adjust("5 seconds")
-          expect(calling.heard.at(-1)?.message).toMatch(/^files is reconnecting/)
-          yield* TestClock.adjust("5 seconds")
-          report({ progress: progress += 5, message: "copies" })
-          yield* TestClock.adjust("65 seconds")
-          report({ progress: ++progress, message: "copies" })
-        }
-      }))
+      }
+    })
 
-    it.scoped("[G25:virtual] each call that waits for its server hears so after a second, however many others do; or after a shorter interval", () =>
-      Effect.gen(function*() {
-        for (const [progressInterval, millis] of [["15 seconds", 1000], ["200 millis", 200]] as const) {
-          const { connector, script } = silent()
-          const backend = yield* start(connector, { calls: { progressInterval } })
-          script.otherwise = { connect: "hang" }
-          script.current.lose()
-          yield* TestClock.adjust(0)
-          for (const _ of [1, 2]) {
-            const calling = yield* call(backend, { wait: "1 hour" })
-            yield* TestClock.adjust(millis - 1)
-            expect(calling.heard).toEqual([])
-            yield* TestClock.adjust(2 * millis)
-            expect(calling.heard).not.toEqual([])
-          }
+    test.scoped("[G25:virtual] each call that waits for its server hears so after a second, however many others do; or after a shorter interval", function*() {
+      for (const [progressInterval, millis] of [["15 seconds", 1000], ["200 millis", 200]] as const) {
+        const { connector, script } = silent()
+        const backend = yield* start(connector, { calls: { progressInterval } })
+        script.otherwise = { connect: "hang" }
+        script.current.lose()
+        yield* TestClock.adjust(0)
+        for (const _ of [1, 2]) {
+          const calling = yield* call(backend, { wait: "1 hour" })
+          yield* TestClock.adjust(millis - 1)
+          expect(calling.heard).toEqual([])
+          yield* TestClock.adjust(2 * millis)
+          expect(calling.heard).not.toEqual([])
         }
-      }))
+      }
+    })
 
     it.scoped.each<[string, Options, Backend.CallOptions]>([
       ["with the option off", { calls: { progressInterval: "never" } }, {}],
@@ -375,95 +362,90 @@ describe("ProgressBeats", () => {
         })
       })))
 
-    it.scoped("[G25:virtual C5] no limit of Lifeline starts again: the call ends when it would have ended without", () =>
-      Effect.gen(function*() {
-        const { connector } = silent()
-        const backend = yield* start(connector, { calls: { progressInterval: "1 second" } })
-        const calling = yield* call(backend, { timeout: "20 seconds", resetTimeoutOnProgress: true })
-        yield* TestClock.adjust(19_999)
-        expect([calling.heard.length, calling.hasEnded()]).toEqual([19, false])
-        yield* TestClock.adjust(1)
-        expect(calling.hasEnded()).toBe(true)
-        yield* TestClock.adjust("1 minute")
-        expect(calling.heard).toHaveLength(19)
-      }))
+    test.scoped("[G25:virtual C5] no limit of Lifeline starts again: the call ends when it would have ended without", function*() {
+      const { connector } = silent()
+      const backend = yield* start(connector, { calls: { progressInterval: "1 second" } })
+      const calling = yield* call(backend, { timeout: "20 seconds", resetTimeoutOnProgress: true })
+      yield* TestClock.adjust(19_999)
+      expect([calling.heard.length, calling.hasEnded()]).toEqual([19, false])
+      yield* TestClock.adjust(1)
+      expect(calling.hasEnded()).toBe(true)
+      yield* TestClock.adjust("1 minute")
+      expect(calling.heard).toHaveLength(19)
+    })
 
-    it.scoped("[G25:virtual] a caller's function that throws stops neither its call nor others", () =>
-      Effect.gen(function*() {
-        const { connector } = silent()
-        const backend = yield* start(connector)
-        const wrong = yield* call(backend, {
-          onprogress: () => {
-            throw new Error("wrong")
-          }
-        })
-        const calling = yield* call(backend)
-        yield* TestClock.adjust("30 seconds")
-        expect([calling.heard.length, wrong.hasEnded()]).toEqual([2, false])
-      }))
+    test.scoped("[G25:virtual] a caller's function that throws stops neither its call nor others", function*() {
+      const { connector } = silent()
+      const backend = yield* start(connector)
+      const wrong = yield* call(backend, {
+        onprogress: () => {
+          throw new Error("wrong")
+        }
+      })
+      const calling = yield* call(backend)
+      yield* TestClock.adjust("30 seconds")
+      expect([calling.heard.length, wrong.hasEnded()]).toEqual([2, false])
+    })
   })
 
-  it.scoped("[G25:virtual] many calls share one ping, each hears in its own time, and the closed backend says nothing more", () =>
-    Effect.gen(function*() {
-      const { connector, script } = silent()
-      const calls: Array<Calling> = []
-      yield* Effect.scoped(Effect.gen(function*() {
-        const backend = yield* start(connector)
-        for (let i = 0; i < 5; i++) {
-          calls.push(yield* withoutFiber(backend))
-          yield* TestClock.adjust(1100)
-        }
-        yield* TestClock.adjust(9500)
-        expect(calls.map(({ heard }) => heard.length)).toEqual([1, 0, 0, 0, 0])
-        yield* TestClock.adjust(4400)
-        expect(calls.map(({ heard }) => heard.length)).toEqual([1, 1, 1, 1, 1])
-        expect(pings(script)).toBe(1)
-      }))
-      yield* TestClock.adjust("1 minute")
-      expect(calls.map(({ heard }) => heard.length)).toEqual([1, 1, 1, 1, 1])
-    }))
-
-  it.scoped("[G25:virtual] a call that waits for the verdict on a connection in doubt hears so, and nothing of a server that hangs", () =>
-    Effect.gen(function*() {
-      const { connector, script } = silent()
-      const backend = yield* start(connector, { keepalive: { interval: "24 hours", failureThreshold: 5 } })
-      hang(script)
-      yield* Effect.fork(Effect.exit(backend.callTool({ name: "pay" }, { timeout: "1 second" })))
-      const before = yield* withoutFiber(backend)
-      yield* TestClock.adjust("2 seconds")
-      const held = yield* withoutFiber(backend)
-      yield* TestClock.adjust("31 seconds")
-      expect(messages(held)).toEqual([15, 30].map((s) => `waits until the server answers a probe, ${s} s`))
-      expect(before.heard).toEqual([])
-    }))
-
-  it.scoped("[G25:virtual] a call that waits for a sign-in hears so, whatever the connector does when it is asked", () =>
-    Effect.gen(function*() {
-      const { connector, script } = silent()
-      script.script({ after: 5000 }, { after: 5000 })
-      let attempts = 0
-      const signing: Connector = {
-        ...connector,
-        connect: (options) => {
-          const isFirst = ++attempts === 1
-          const isSigningIn = () => {
-            if (isFirst) return true
-            throw new Error("broken")
-          }
-          options.report({ _tag: "Attempt", describe: () => undefined, isSigningIn })
-          return connector.connect(options)
-        }
+  test.scoped("[G25:virtual] many calls share one ping, each hears in its own time, and the closed backend says nothing more", function*() {
+    const { connector, script } = silent()
+    const calls: Array<Calling> = []
+    yield* Effect.scoped(Effect.gen(function*() {
+      const backend = yield* start(connector)
+      for (let i = 0; i < 5; i++) {
+        calls.push(yield* withoutFiber(backend))
+        yield* TestClock.adjust(1100)
       }
-      const backend = yield* start(signing)
-      const first = yield* withoutFiber(backend)
-      yield* TestClock.adjust("4 seconds")
-      expect(messages(first)).toEqual(["files waits for its sign-in"])
-      yield* TestClock.adjust("1 second")
-      script.current.lose()
-      const second = yield* withoutFiber(backend)
-      yield* TestClock.adjust("4 seconds")
-      expect(messages(second)).toEqual([expect.stringMatching(/^files is (down|reconnecting)/)])
+      yield* TestClock.adjust(9500)
+      expect(calls.map(({ heard }) => heard.length)).toEqual([1, 0, 0, 0, 0])
+      yield* TestClock.adjust(4400)
+      expect(calls.map(({ heard }) => heard.length)).toEqual([1, 1, 1, 1, 1])
+      expect(pings(script)).toBe(1)
     }))
+    yield* TestClock.adjust("1 minute")
+    expect(calls.map(({ heard }) => heard.length)).toEqual([1, 1, 1, 1, 1])
+  })
+
+  test.scoped("[G25:virtual] a call that waits for the verdict on a connection in doubt hears so, and nothing of a server that hangs", function*() {
+    const { connector, script } = silent()
+    const backend = yield* start(connector, { keepalive: { interval: "24 hours", failureThreshold: 5 } })
+    hang(script)
+    yield* Effect.fork(Effect.exit(backend.callTool({ name: "pay" }, { timeout: "1 second" })))
+    const before = yield* withoutFiber(backend)
+    yield* TestClock.adjust("2 seconds")
+    const held = yield* withoutFiber(backend)
+    yield* TestClock.adjust("31 seconds")
+    expect(messages(held)).toEqual([15, 30].map((s) => `waits until the server answers a probe, ${s} s`))
+    expect(before.heard).toEqual([])
+  })
+
+  test.scoped("[G25:virtual] a call that waits for a sign-in hears so, whatever the connector does when it is asked", function*() {
+    const { connector, script } = silent()
+    script.script({ after: 5000 }, { after: 5000 })
+    let attempts = 0
+    const signing: Connector = {
+      ...connector,
+      connect: (options) => {
+        const isFirst = ++attempts === 1
+        const isSigningIn = () => {
+          if (isFirst) return true
+          throw new Error("broken")
+        }
+        options.report({ _tag: "Attempt", describe: () => undefined, isSigningIn })
+        return connector.connect(options)
+      }
+    }
+    const backend = yield* start(signing)
+    const first = yield* withoutFiber(backend)
+    yield* TestClock.adjust("4 seconds")
+    expect(messages(first)).toEqual(["files waits for its sign-in"])
+    yield* TestClock.adjust("1 second")
+    script.current.lose()
+    const second = yield* withoutFiber(backend)
+    yield* TestClock.adjust("4 seconds")
+    expect(messages(second)).toEqual([expect.stringMatching(/^files is (down|reconnecting)/)])
+  })
 
   it("[G25:virtual] what is said of a missing connection", () => {
     const about = { id: "files", isProcess: true, attempt: 1, isSigningIn: false }

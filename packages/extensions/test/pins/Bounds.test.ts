@@ -1,6 +1,6 @@
-import { describe, expect, it } from "@effect/vitest"
 import { PinStore } from "@mcp-lifeline/extensions"
 import { Effect, Logger } from "effect"
+import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
 import * as Comparison from "../../src/pins/Comparison.js"
 import { PinnedTools } from "../../src/pins/PinnedTools.js"
 
@@ -61,86 +61,83 @@ describe("how much is kept and said of definitions", () => {
     expect(offers()).toBe(true)
   })
 
-  it.effect("[G24] ten changes are logged one by one, and how many more there are; the same each time that many come", () =>
-    Effect.gen(function*() {
-      const lines: Array<string> = []
-      const logger = Logger.make(({ message }) => void lines.push(String(message)))
-      const pins = new PinnedTools({ server: "one", mode: "block", store: PinStore.memory(), maxDepth: 10 })
-      const tools = (description: string, count = 13) =>
-        Array.from({ length: 13 }, (_, i) => ({
-          name: `t${i}`,
-          description: i < count ? description : "0",
-          inputSchema: {}
-        }))
-      yield* Effect.gen(function*() {
-        yield* pins.compare(tools("0"), true)
-        lines.length = 0
-        yield* pins.compare(tools("ten", 10), true)
-        expect(lines).toHaveLength(10)
-        yield* pins.approve
-        expect(lines[10]).toMatch(/"t0", .*"t9"$/)
-        for (const description of ["1", "2"]) {
-          lines.length = 0
-          yield* pins.compare(tools(description), true)
-          expect(lines).toHaveLength(11)
-          expect(lines.filter((line) => line.includes("has changed since it was approved"))).toHaveLength(10)
-          expect(lines[10]).toContain("3 more tools are not as they were approved")
-          yield* pins.compare(tools(description), true)
-          expect(lines).toHaveLength(11)
-          lines.length = 0
-          yield* pins.approve
-          expect(lines).toEqual([expect.stringMatching(/"t0", .*"t9", and 3 more$/)])
-        }
-      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
-    }))
-
-  it.effect("[G24] a tool that cannot be compared counts as none: it is not approved with the first, and never after", () =>
-    Effect.gen(function*() {
-      const pins = new PinnedTools({ server: "one", mode: "block", store: PinStore.memory(), maxDepth: 3 })
-      const plain = { name: "plain", inputSchema: {} }
-      const deep = (name: string) => ({ name, inputSchema: { properties: { a: { properties: { b: {} } } } } })
-      for (const tools of [[plain, deep("first")], [plain, deep("first"), deep("later")]]) {
-        const seen = yield* pins.compare(tools, true)
-        expect([...seen.keys()]).toEqual(["plain"])
-        expect(pins.hasChanges).toBe(false)
-        for (const tool of tools) {
-          expect(pins.isApproved(tool.name, pins.digestOf(tool))).toBe(tool === plain)
-          expect(pins.refusal(tool.name, seen.get(tool.name)) === undefined).toBe(tool === plain)
-        }
-      }
-    }))
-
-  it.effect("[G24] each change is told once, also by a store that gives a copy each time", () =>
-    Effect.gen(function*() {
-      const memory = PinStore.memory()
-      const copied = <A>(reading: A): A => structuredClone(reading)
-      const store: PinStore.PinStore = {
-        ...memory,
-        get: Effect.map(memory.get, copied),
-        update: (change) => Effect.map(memory.update(change), copied)
-      }
-      const pins = new PinnedTools({ server: "one", mode: "block", store, maxDepth: 10 })
-      const told = { changed: 0, approvals: 0 }
-      const stops = [
-        pins.changed.listen(() => void told.changed++),
-        pins.approvals.listen(() => void told.approvals++)
-      ]
-      const tools = (description: string) => [{ name: "a", description, inputSchema: {} }]
+  test.effect("[G24] ten changes are logged one by one, and how many more there are; the same each time that many come", function*() {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => void lines.push(String(message)))
+    const pins = new PinnedTools({ server: "one", mode: "block", store: PinStore.memory(), maxDepth: 10 })
+    const tools = (description: string, count = 13) =>
+      Array.from({ length: 13 }, (_, i) => ({
+        name: `t${i}`,
+        description: i < count ? description : "0",
+        inputSchema: {}
+      }))
+    yield* Effect.gen(function*() {
       yield* pins.compare(tools("0"), true)
-      let before = told.changed
-      for (const [round, description] of ["1", "2"].entries()) {
-        for (const _ of [1, 2, 3]) {
-          yield* pins.compare(tools(description), true)
-          yield* pins.reload
-          expect(told).toEqual({ changed: before + 1, approvals: round })
-        }
+      lines.length = 0
+      yield* pins.compare(tools("ten", 10), true)
+      expect(lines).toHaveLength(10)
+      yield* pins.approve
+      expect(lines[10]).toMatch(/"t0", .*"t9"$/)
+      for (const description of ["1", "2"]) {
+        lines.length = 0
+        yield* pins.compare(tools(description), true)
+        expect(lines).toHaveLength(11)
+        expect(lines.filter((line) => line.includes("has changed since it was approved"))).toHaveLength(10)
+        expect(lines[10]).toContain("3 more tools are not as they were approved")
+        yield* pins.compare(tools(description), true)
+        expect(lines).toHaveLength(11)
+        lines.length = 0
         yield* pins.approve
-        for (const _ of [1, 2]) {
-          yield* pins.reload
-          expect(told).toEqual({ changed: before + 2, approvals: round + 1 })
-        }
-        before = told.changed
+        expect(lines).toEqual([expect.stringMatching(/"t0", .*"t9", and 3 more$/)])
       }
-      for (const stop of stops) stop()
-    }))
+    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  })
+
+  test.effect("[G24] a tool that cannot be compared counts as none: it is not approved with the first, and never after", function*() {
+    const pins = new PinnedTools({ server: "one", mode: "block", store: PinStore.memory(), maxDepth: 3 })
+    const plain = { name: "plain", inputSchema: {} }
+    const deep = (name: string) => ({ name, inputSchema: { properties: { a: { properties: { b: {} } } } } })
+    for (const tools of [[plain, deep("first")], [plain, deep("first"), deep("later")]]) {
+      const seen = yield* pins.compare(tools, true)
+      expect([...seen.keys()]).toEqual(["plain"])
+      expect(pins.hasChanges).toBe(false)
+      for (const tool of tools) {
+        expect(pins.isApproved(tool.name, pins.digestOf(tool))).toBe(tool === plain)
+        expect(pins.refusal(tool.name, seen.get(tool.name)) === undefined).toBe(tool === plain)
+      }
+    }
+  })
+
+  test.effect("[G24] each change is told once, also by a store that gives a copy each time", function*() {
+    const memory = PinStore.memory()
+    const copied = <A>(reading: A): A => structuredClone(reading)
+    const store: PinStore.PinStore = {
+      ...memory,
+      get: Effect.map(memory.get, copied),
+      update: (change) => Effect.map(memory.update(change), copied)
+    }
+    const pins = new PinnedTools({ server: "one", mode: "block", store, maxDepth: 10 })
+    const told = { changed: 0, approvals: 0 }
+    const stops = [
+      pins.changed.listen(() => void told.changed++),
+      pins.approvals.listen(() => void told.approvals++)
+    ]
+    const tools = (description: string) => [{ name: "a", description, inputSchema: {} }]
+    yield* pins.compare(tools("0"), true)
+    let before = told.changed
+    for (const [round, description] of ["1", "2"].entries()) {
+      for (const _ of [1, 2, 3]) {
+        yield* pins.compare(tools(description), true)
+        yield* pins.reload
+        expect(told).toEqual({ changed: before + 1, approvals: round })
+      }
+      yield* pins.approve
+      for (const _ of [1, 2]) {
+        yield* pins.reload
+        expect(told).toEqual({ changed: before + 2, approvals: round + 1 })
+      }
+      before = told.changed
+    }
+    for (const stop of stops) stop()
+  })
 })
