@@ -25,26 +25,31 @@ interface Client {
   /** One object for all requests: what it may use is cached by it. */
   readonly caller: Caller
   readonly tokens: SecretFile.SecretsInUse
+  /** At its key in the file. */
+  readonly problem: (message: string) => Problem
 }
 
 export interface Loaded {
   readonly rules: McpConfig.Access | undefined
-  readonly problem: FileAccess["problem"] | undefined
   readonly clients: ReadonlyArray<Client>
 }
 
 const readToken = (
   { name, token, tokenFile }: McpConfig.NamedClient,
-  problem: FileAccess["problem"],
+  problemAt: FileAccess["problem"],
   folder: string
 ): Effect.Effect<Client, StartError> => {
-  const caller = NamedCaller.of(name)
+  const client = {
+    name,
+    caller: NamedCaller.of(name),
+    problem: (message: string) => problemAt(["clients", name], message)
+  }
   if (tokenFile === undefined) {
     const fixed = token === undefined ? Effect.dieMessage(`${name} has no token`) : Effect.succeed(token)
-    return Effect.map(fixed, (one) => ({ name, caller, tokens: SecretFile.fixed([one]) }))
+    return Effect.map(fixed, (one) => ({ ...client, tokens: SecretFile.fixed([one]) }))
   }
   const path = resolve(folder, tokenFile)
-  const place = show(problem(["clients", name, "tokenFile"], `names ${path}, which`))
+  const place = show(problemAt(["clients", name, "tokenFile"], `names ${path}, which`))
   const unread = (cause: UserFile.ReadError) =>
     new StartError({ message: `${place} cannot be read: ${cause.message}; name a readable file with a token`, cause })
   return Effect.map(
@@ -54,39 +59,39 @@ const readToken = (
         Effect.flatMap((text) => SecretFile.parse(text, place, Token.rules)),
         Effect.mapError((error) => new StartError({ message: error.message.replace(`${place}: `, `${place} `) }))
       )),
-    (tokens) => ({ name, caller, tokens })
+    (tokens) => ({ ...client, tokens })
   )
 }
 
 const valuesOf = (tokens: ReadonlyArray<Redacted.Redacted>): ReadonlyArray<string> => tokens.map(Redacted.value)
 
-/** Nobody could tell who sends such a token. */
+/** Nobody could tell who sends such a token. `consequence`: of that, a clause. */
 const sameTokens = (
   clients: ReadonlyArray<Client>,
-  ofGateway: ReadonlyArray<Redacted.Redacted>
-): ReadonlyArray<{ readonly name: string; readonly other: string }> => {
+  ofGateway: ReadonlyArray<Redacted.Redacted>,
+  consequence = ""
+): ReadonlyArray<Problem> => {
   const owners = new Map(valuesOf(ofGateway).map((token) => [token, "the gateway itself"]))
-  return clients.flatMap(({ name, tokens }) => {
+  return clients.flatMap(({ name, problem, tokens }) => {
     const others = new Set<string>()
     for (const token of new Set(valuesOf(tokens.current()))) {
       const other = owners.get(token)
       if (other !== undefined) others.add(other)
       owners.set(token, name)
     }
-    return Array.from(others, (other) => ({ name, other }))
+    return Array.from(
+      others,
+      (other) => problem(`has the same token as ${other}${consequence}; give each its own: openssl rand -base64 32`)
+    )
   })
 }
 
-const remedy = "give each its own: openssl rand -base64 32"
-
 const refuse = (
-  { clients, problem }: Loaded,
+  { clients }: Loaded,
   ofGateway: ReadonlyArray<Redacted.Redacted>
 ): Effect.Effect<void, StartError> => {
   const [same] = sameTokens(clients, ofGateway)
-  return same === undefined || problem === undefined ? Effect.void : new StartError({
-    message: show(problem(["clients", same.name], `has the same token as ${same.other}; ${remedy}`))
-  })
+  return same === undefined ? Effect.void : new StartError({ message: show(same) })
 }
 
 /** `folder`: to which relative paths refer. Fails if a token cannot be used, or is one `ofGateway`: somebody might be let in as somebody else. */
@@ -96,10 +101,10 @@ export const load = (
   ofGateway: ReadonlyArray<Redacted.Redacted>
 ): Effect.Effect<Loaded, StartError> =>
   Effect.gen(function*() {
-    if (access === undefined) return { rules: undefined, problem: undefined, clients: [] }
+    if (access === undefined) return { rules: undefined, clients: [] }
     const { clients: named, problem, ...others } = access
     const clients = yield* Effect.forEach(named, (one) => readToken(one, problem, folder), { concurrency: "unbounded" })
-    const loaded = { rules: { ...others, clients: named }, problem, clients }
+    const loaded = { rules: { ...others, clients: named }, clients }
     yield* refuse(loaded, ofGateway)
     return loaded
   })
@@ -118,10 +123,7 @@ export const problems = (
         // The message begins with the place.
         return problem(path, message.slice(show(problem(path, "")).length))
       }), { concurrency: "unbounded" })
-    const shared = sameTokens(clients, []).map(({ name, other }) =>
-      problem(["clients", name], `has the same token as ${other}; ${remedy}`)
-    )
-    return [...unread, ...shared]
+    return [...unread, ...sameTokens(clients, [])]
   })
 
 export interface AccessInUse {
@@ -150,17 +152,14 @@ export const make = (
   Effect.gen(function*() {
     const parent = yield* Effect.scope
     const control = new RulesInUse(first.rules)
-    let { clients, problem } = first
+    let { clients } = first
     // Also if the file names no client: whoever removed the last one does not mean everybody.
     let isNeeded = first.rules !== undefined
     let onNeeded = Effect.void
     let warned: string | undefined
     const shared = (): string | undefined => {
-      const lines = sameTokens(clients, ofGateway()).map(({ name, other }) => {
-        const message = `has the same token as ${other}, so that nobody is let in with it; ${remedy}`
-        return problem === undefined ? message : show(problem(["clients", name], message))
-      })
-      return lines.length === 0 ? undefined : lines.join("; ")
+      const found = sameTokens(clients, ofGateway(), ", so that nobody is let in with it")
+      return found.length === 0 ? undefined : found.map(show).join("; ")
     }
     const compare = Effect.suspend(() => {
       const now = shared()
@@ -192,7 +191,6 @@ export const make = (
         Effect.gen(function*() {
           const before = scope
           clients = loaded.clients
-          problem = loaded.problem
           const isFirst = !isNeeded && loaded.rules !== undefined
           isNeeded ||= isFirst
           if (isFirst) yield* onNeeded

@@ -5,6 +5,7 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import { Predicate } from "effect"
 import type { JWTPayload, JWTVerifyOptions } from "jose"
+import * as Claims from "./claims.js"
 
 export interface Rules extends McpConfig.Auth {
   /** With the default filled in. */
@@ -45,19 +46,12 @@ const strings = (value: unknown): ReadonlyArray<string> =>
 const scopesOf = (claims: JWTPayload): ReadonlySet<string> =>
   new Set([...strings(claims["scope"]), ...strings(claims["scp"])])
 
-/** By its name; a name with dots that no claim has leads into objects, such as `realm_access.roles`. */
-export const claimOf = (claims: Readonly<Record<string, unknown>>, name: string): unknown =>
-  Object.hasOwn(claims, name) ? claims[name] : name.split(".").reduce<unknown>(
-    (value, key) => Predicate.isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined,
-    claims
-  )
-
 export const hasClaim = (
   claims: Readonly<Record<string, unknown>>,
   name: string,
   accepted: ReadonlyArray<McpConfig.ClaimValue>
 ): boolean => {
-  const value = claimOf(claims, name)
+  const value = Claims.find(claims, name)
   return (Array.isArray(value) ? value : [value]).some((one) => accepted.includes(one as McpConfig.ClaimValue))
 }
 

@@ -6,7 +6,6 @@ import { Effect, type Redacted, type Scope } from "effect"
 import { StartError } from "../text/Errors.js"
 import type { AccessInUse } from "./AccessInUse.js"
 import * as ProtectedResource from "./ProtectedResource.js"
-import type { ResourceServer } from "./ResourceServer.js"
 
 export interface Options {
   readonly tokens: () => ReadonlyArray<Redacted.Redacted>
@@ -27,24 +26,6 @@ export interface GatewayAuthentication {
   readonly problem: () => string | undefined
   readonly isUsable: Effect.Effect<boolean>
 }
-
-const audienceMissing = (host: string): StartError =>
-  new StartError({
-    message: `lifeline.auth.audience is missing: the gateway listens on ${host}, which is no name of it. `
-      + "Give --public-url, or there the URL under which its clients reach it, such as https://mcp.example.com/mcp"
-  })
-
-const resourceServer = (
-  auth: () => McpConfig.Auth,
-  place: ProtectedResource.Place
-): Effect.Effect<ResourceServer, StartError, Scope.Scope> =>
-  Effect.gen(function*() {
-    if (auth().audiences.length === 0 && ProtectedResource.defaultAudiences(place, 0).length === 0) {
-      return yield* audienceMissing(place.host)
-    }
-    const { make } = yield* Effect.promise(() => import("./ResourceServer.js"))
-    return yield* make({ auth, place })
-  })
 
 /**
  * For the tokens of the gateway and of clients; without both, everybody is let in. A client's token never counts as one of the gateway, nor the other way
@@ -70,7 +51,14 @@ export const make = (options: Options): Effect.Effect<GatewayAuthentication, Sta
     if (auth === undefined) {
       return { authentication: own, pages: new Map(), problem: () => undefined, isUsable: Effect.succeed(true) }
     }
-    const server = yield* resourceServer(auth, place)
+    if (auth().audiences.length === 0 && ProtectedResource.defaultAudiences(place, 0).length === 0) {
+      return yield* new StartError({
+        message: `lifeline.auth.audience is missing: the gateway listens on ${place.host}, which is no name of it. `
+          + "Give --public-url, or there the URL under which its clients reach it, such as https://mcp.example.com/mcp"
+      })
+    }
+    const ResourceServer = yield* Effect.promise(() => import("./ResourceServer.js"))
+    const server = yield* ResourceServer.make({ auth, place })
     return {
       authentication: Authentication.oneOf([own, server]),
       pages: new Map(Array.from(ProtectedResource.paths(place), (path) => [path, server.metadata])),

@@ -95,26 +95,20 @@ export const keysUnavailable: Refusal = {
 }
 
 export const refusal = (refused: Refused, request: Asked, place: Place, auth: McpConfig.Auth): Refusal => {
+  const headersOf = (error: string, why: string) =>
+    challenge({ error, error_description: why, ...needed(request, place, auth) })
   switch (refused._tag) {
     case "Invalid":
       return {
         status: 401,
         message: `The access token is not accepted: ${refused.why}`,
-        headers: challenge({
-          error: "invalid_token",
-          error_description: refused.why,
-          ...needed(request, place, auth)
-        })
+        headers: headersOf("invalid_token", refused.why)
       }
     case "Scopes":
       return {
         status: 403,
         message: `The access token lacks a scope; needed: ${auth.requiredScopes.join(" ")}`,
-        headers: challenge({
-          error: "insufficient_scope",
-          error_description: "the token lacks a scope",
-          ...needed(request, place, auth)
-        })
+        headers: headersOf("insufficient_scope", "the token lacks a scope")
       }
     case "Claim":
       return {

@@ -47,20 +47,17 @@ export const make = (
   { auth, fetchKeys, place }: Options
 ): Effect.Effect<ResourceServer, never, Scope.Scope> =>
   Effect.gen(function*() {
-    // Loaded here only: most gateways need none of it.
     const jose = yield* Effect.promise(() => import("jose"))
     const { fork, promise } = yield* Fibers.make()
     const log = yield* RepeatedLines.make(({ text }) => Effect.logWarning(text))
     const watched = new Map<string, Watched>()
 
     const report = (issuer: string, problem: string | undefined): void =>
-      void fork(
+      void fork(Effect.logWarning(
         problem === undefined
-          ? Effect.logWarning(`the keys of ${issuer} can be fetched again`)
-          : Effect.logWarning(
-            `the keys of ${issuer} cannot be fetched; without keys that are at most an hour old its tokens are refused (this is logged once): ${problem}`
-          )
-      )
+          ? `the keys of ${issuer} can be fetched again`
+          : `the keys of ${issuer} cannot be fetched; without keys that are at most an hour old its tokens are refused (this is logged once): ${problem}`
+      ))
 
     const keyOf = (issuer: string, jwksUri: string | undefined): string => `${issuer} ${jwksUri ?? ""}`
 

@@ -4,8 +4,8 @@
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
+import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { Effect, Redacted } from "effect"
-import { randomBytes } from "node:crypto"
 import * as SecretFile from "../files/SecretFile.js"
 import { StartError, UsageError } from "../text/Errors.js"
 
@@ -26,23 +26,13 @@ export interface Token {
   readonly isNew: boolean
 }
 
-const remedy = "write one into it, on one line and without spaces"
-
 export const rules = {
   what: "token",
-  remedy,
+  remedy: "write one into it, on one line and without spaces",
   check: (text: string) => {
     const problem = McpConfig.tokenProblem(text)
     return problem === "none" ? "contains no token" : problem && McpConfig.tokenMessage(problem)
   }
-}
-
-/** `place`: where the token was given. */
-export const given = (token: Redacted.Redacted, place: string): Effect.Effect<SecretFile.SecretsInUse, StartError> => {
-  const problem = McpConfig.tokenProblem(Redacted.value(token))
-  return problem === undefined
-    ? Effect.succeed(SecretFile.fixed([token]))
-    : new StartError({ message: `${place}: ${McpConfig.tokenMessage(problem)}` })
 }
 
 export const read = (file: string): Effect.Effect<SecretFile.SecretsInUse, StartError> =>
@@ -55,20 +45,17 @@ export const read = (file: string): Effect.Effect<SecretFile.SecretsInUse, Start
       Effect.flatMap((text) => SecretFile.parse(text, file, rules))
     ))
 
-export const random = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
-
 export const find = (
   { hasAuth = false, host, isBehindProxy = false, token, tokenFile }: Options
 ): Effect.Effect<Token, StartError | UsageError> => {
   if (tokenFile !== undefined) return Effect.map(read(tokenFile), (value) => ({ value, isNew: false }))
   if (token !== undefined) {
-    return Effect.mapBoth(given(token, "--token or MCP_LIFELINE_TOKEN"), {
-      onFailure: ({ message }) => new UsageError({ message }),
-      onSuccess: (value) => ({ value, isNew: false })
-    })
+    const problem = McpConfig.tokenProblem(Redacted.value(token))
+    return problem === undefined
+      ? Effect.succeed({ value: SecretFile.fixed([token]), isNew: false })
+      : Effect.fail(new UsageError({ message: `--token or MCP_LIFELINE_TOKEN: ${McpConfig.tokenMessage(problem)}` }))
   }
-  if (hasAuth) return Effect.sync(() => ({ value: SecretFile.fixed([random()]), isNew: false }))
-  return Guard.isLoopback(host) && !isBehindProxy
+  return Guard.isLoopback(host) && !isBehindProxy && !hasAuth
     ? Effect.succeed({ value: undefined, isNew: false })
-    : Effect.sync(() => ({ value: SecretFile.fixed([random()]), isNew: true }))
+    : Effect.sync(() => ({ value: SecretFile.fixed([SealedId.randomSecret()]), isNew: !hasAuth }))
 }

@@ -2,14 +2,12 @@ import { Predicate } from "effect"
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** By its name, or else by a path with dots, such as `realm_access.roles`. */
-const find = (claims: Claims, name: string): unknown => {
-  if (Object.hasOwn(claims, name)) return claims[name]
-  return name.split(".").reduce<unknown>(
+/** By its name; a name with dots that no claim has leads into objects, such as `realm_access.roles`. */
+export const find = (claims: Claims, name: string): unknown =>
+  Object.hasOwn(claims, name) ? claims[name] : name.split(".").reduce<unknown>(
     (value, key) => Predicate.isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined,
     claims
   )
-}
 
 const textOf = (value: unknown): ReadonlyArray<string> =>
   Predicate.isString(value) ? [value] : Predicate.isNumber(value) || Predicate.isBoolean(value) ? [String(value)] : []

@@ -24,28 +24,29 @@ type Sent = ClientRequest & { [sender]?: Caller }
 
 export class ClientAccess {
   readonly #control: Control
-  readonly #caller: () => Caller
+  /** As its last request has said who it is. */
+  readonly caller: () => Caller
   #noted: Access | undefined
   #taskIds: TaskIds | undefined
   #requestStates: RequestStates.RequestStates | undefined
 
   constructor(control: Control, { caller = () => anyone }: Pick<Client, "caller">) {
     this.#control = control
-    this.#caller = caller
+    this.caller = caller
   }
 
-  /** As its last request has said who it is: for what no request has asked for. */
+  /** For what no request has asked for. */
   get now(): Access {
-    return this.#control.rules.of(this.#caller())
+    return this.#control.rules.of(this.caller())
   }
 
   /** To be called when a request arrives: a later one of the same session may come with a newer token, which says something else. */
   arrived(request: Sent): void {
-    request[sender] = this.#caller()
+    request[sender] = this.caller()
   }
 
   senderOf(request: Sent): Caller {
-    return request[sender] ?? this.#caller()
+    return request[sender] ?? this.caller()
   }
 
   /** By the rules as they are now. */
@@ -63,7 +64,7 @@ export class ClientAccess {
   }
 
   get #owner(): Owner {
-    return { owner: ownerOf(this.#caller()), seal: this.#control.seal }
+    return { owner: ownerOf(this.caller()), seal: this.#control.seal }
   }
 
   /** The sender may have begun the task when the rules were others. */

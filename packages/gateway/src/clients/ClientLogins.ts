@@ -8,14 +8,12 @@ import * as SignInState from "@mcp-lifeline/sign-in/State"
 import type { ClientCapabilities, JSONRPCNotification, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Option, Predicate, Stream } from "effect"
 import { randomUUID } from "node:crypto"
+import { isCall } from "../access/RateLimited.js"
 
 const { open, said } = Said
 
 /** Of 2025-11-25: the client asks its user, and calls again when that is done. */
 const urlElicitationRequired = -32_042
-
-/** Other requests are answered with the error. */
-const mayAsk: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
 
 /** For a user who has said that they log in: most clients give a call a minute. */
 const loginTime = "45 seconds"
@@ -103,7 +101,8 @@ export class ClientLogins {
       Effect.map(Option.exists(({ _tag }) => _tag === "SignedIn"))
     )
     const later = () => run(Effect.map(over, completed))
-    if (!mayAsk.has(request.method)) {
+    // Other requests are answered with the error.
+    if (!isCall(request.method)) {
       return Effect.sync(() => {
         later()
         return required

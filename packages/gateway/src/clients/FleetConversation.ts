@@ -1,5 +1,4 @@
 /** A request goes unchanged to the server that has the tool, prompt or resource that it names. */
-import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import { type ClientRequest, Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
@@ -68,7 +67,7 @@ export class FleetConversation implements Conversation {
         this.#servers.own?.notify(notification)
         return this.#servers.own !== undefined
       },
-      login: (server) => context.login(server, this.#caller),
+      login: (server) => context.login(server, this.#access.caller()),
       shown: (request, error) => context.shown(error, this.#access.senderOf(request)),
       loggedIn: (request, server, error) => this.#logins.begin(request, server, error),
       door: () => "serve"
@@ -77,7 +76,7 @@ export class FleetConversation implements Conversation {
     this.#client = client
     this.#access = new ClientAccess(context, client)
     this.#logins = new ClientLogins({
-      signIn: (server) => context.personalSignIn?.(server, this.#caller),
+      signIn: (server) => context.personalSignIn?.(server, this.#access.caller()),
       capabilities: () => this.#introduced?.capabilities,
       ask: (server, request, signal) => relay.ask(server, request, signal),
       notify: (server, notification) => relay.pass(notification, server),
@@ -98,7 +97,7 @@ export class FleetConversation implements Conversation {
       client: () =>
         client.isStateless === true && client.isLasting !== true ? undefined : this.#introduced ?? this.#asking,
       isStateless: client.isStateless === true,
-      caller: () => this.#caller,
+      caller: this.#access.caller,
       hasRoom: (count) => client.startsServers?.(count) ?? true,
       mayUse: (server) => this.#access.now.hasServer(server),
       opened: () => this.#subscriptions.join(),
@@ -122,7 +121,6 @@ export class FleetConversation implements Conversation {
     const capabilities = () => this.#introduced?.capabilities
     const router: RequestRouter.Options = {
       context: this.#context,
-      caller: () => this.#caller,
       capabilities,
       access,
       servers: this.#servers,
@@ -134,7 +132,7 @@ export class FleetConversation implements Conversation {
       initialize: (request, client) => this.#initialize(request, client)
     }
     const asking: Asking = {
-      who: () => ({ caller: this.#caller, introduced: this.#introduced }),
+      who: () => ({ caller: this.#access.caller(), introduced: this.#introduced }),
       isAdmin: () => access.now.isAdmin,
       named: (kind, name) => Predicate.isString(name) ? names.named(kind, name) : undefined
     }
@@ -171,7 +169,9 @@ export class FleetConversation implements Conversation {
 
   introduce(params: unknown): Promise<Introduction> {
     this.#asking = clientOf(params)
-    return this.#context.fibers.promise(this.#context.introduction(this.#access.now, this.#caller, this.#servers))
+    return this.#context.fibers.promise(
+      this.#context.introduction(this.#access.now, this.#access.caller(), this.#servers)
+    )
   }
 
   close(why: string): Promise<void> {
@@ -230,16 +230,16 @@ export class FleetConversation implements Conversation {
     const { protocolVersion } = this.#introduce(introduced)
     this.#relay.after(
       request,
-      this.#context.introduction(this.#access.of(request), this.#caller, this.#servers),
+      this.#context.introduction(this.#access.of(request), this.#access.caller(), this.#servers),
       (introduction) => request.answer(introducing({ ...introduction, protocolVersion }))
     )
   }
 
   #introduce(client: Introduced): Introduced {
-    const { operations, transport } = this.#context
+    const { operations } = this.#context
     const requested = client.protocolVersion
     const protocol = Initialize.versions.includes(requested) ? requested : Initialize.latestVersion
-    if (this.#client.isStateless !== true) this.#sessionEnded = operations.beginSession({ protocol, transport })
+    if (this.#client.isStateless !== true) this.#sessionEnded = operations.beginSession({ protocol, transport: "http" })
     return this.#introduced = { ...client, protocolVersion: protocol }
   }
 
@@ -248,10 +248,6 @@ export class FleetConversation implements Conversation {
     if (client !== undefined) this.#introduce(client)
     this.#relay.initialized()
     SettingMethods.restore({ names, subscriptions: this.#subscriptions }, settings, (work) => this.#servers.run(work))
-  }
-
-  get #caller(): Caller {
-    return this.#client.caller?.() ?? anyone
   }
 
   /** The servers become those of the client as it is known from this request on. */

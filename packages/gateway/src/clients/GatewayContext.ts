@@ -39,5 +39,4 @@ export interface GatewayContext extends Control {
   readonly operations: ServerOperations.ServerOperations
   /** Default: calls are not recorded. */
   readonly audit?: Audit | undefined
-  readonly transport: ServerOperations.Session["transport"]
 }

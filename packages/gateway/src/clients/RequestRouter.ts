@@ -3,7 +3,6 @@ import { type CallError, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
 import { Addresses, firstOf, Handle, Routing } from "@mcp-lifeline/core/internal"
 import { prefixOf } from "@mcp-lifeline/core/options"
 import { ExactJson, Said } from "@mcp-lifeline/core/text"
-import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
@@ -24,7 +23,6 @@ const { open, said } = Said
 /** None of these may throw. */
 export interface Options {
   readonly context: Pick<GatewayContext, "login" | "personalSignIn" | "servers">
-  readonly caller: () => Caller
   /** `undefined` before the client is introduced. */
   readonly capabilities: () => ClientCapabilities | undefined
   readonly access: ClientAccess
@@ -98,7 +96,7 @@ export const ofTask = (self: Options, { params, request, state, task: { id, serv
 }
 
 const to = (
-  { access, caller, capabilities, context }: Options,
+  { access, capabilities, context }: Options,
   fleet: GroupFleet,
   backend: UpstreamRequest["backend"],
   params: Readonly<Record<string, unknown>>,
@@ -108,7 +106,7 @@ const to = (
   // Unless the server got them in the handshake.
   params: Translation.withCapabilities(params, fleet.knowsItsClient(backend.id) ? undefined : capabilities()),
   isBounded: context.servers.hasTimeout(backend.id),
-  failFast: context.login(backend.id, caller()) !== undefined,
+  failFast: context.login(backend.id, access.caller()) !== undefined,
   resultForClient,
   questionForClient: (result) => access.requestStates.inResult(backend.id, result)
 })

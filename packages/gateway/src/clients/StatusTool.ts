@@ -1,8 +1,9 @@
 /** Tells a model which server is down, since when, why, and what the user should do. */
-import type { ConnectReason, Status } from "@mcp-lifeline/core"
+import type { Status } from "@mcp-lifeline/core"
 import type { Resource, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { remedy } from "../log/Remedy.js"
 import { shownState } from "../log/shownState.js"
+import type { Outage } from "../pool/GroupFleet.js"
 import { bytes, clean, percent } from "../text/Text.js"
 
 export const toolName = "lifeline__status"
@@ -42,15 +43,12 @@ export type ShownStatus =
   & Pick<Status, "state" | "signIn" | "usage" | "nextAttemptAt">
   & Partial<Pick<Status, "lastError" | "memoryLimit">>
 
-export interface ServerState {
+export interface ServerState extends Partial<Outage> {
   readonly name: string
   /** `undefined` if the server does not run for this client. */
   readonly status: ShownStatus | undefined
   /** Whether the server is disabled for all clients; only needed without a status. */
   readonly isOff?: boolean | undefined
-  /** In milliseconds since the epoch. */
-  readonly since: number | undefined
-  readonly reason: ConnectReason | undefined
   readonly login: string | undefined
 }
 

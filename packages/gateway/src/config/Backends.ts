@@ -77,12 +77,10 @@ const readEnvFile = (file: string): Effect.Effect<Readonly<Record<string, Redact
   UserFile.text(file).pipe(
     Effect.mapBoth({
       onFailure: ({ message, reason }) => `names ${file}, and ${message}; ${envFileRemedies[reason]}`,
-      onSuccess: (text) =>
-        Object.fromEntries(
-          Object.entries(parseEnv(text.replace(/^\uFEFF/, ""))).map((
-            [name, value]
-          ) => [name, Redacted.make(value ?? "")])
-        )
+      onSuccess: (text) => {
+        const variables = Object.entries(parseEnv(text.replace(/^\uFEFF/, "")))
+        return Object.fromEntries(variables.map(([name, value]) => [name, Redacted.make(value ?? "")]))
+      }
     })
   )
 
@@ -174,7 +172,7 @@ const fromEntry = (
   folder: string,
   { authorization, personal }: SignIns,
   env: Readonly<Record<string, string>> | undefined
-): Either.Either<Omit<Server, "id">, ReadonlyArray<Problem>> =>
+): Either.Either<Server, ReadonlyArray<Problem>> =>
   Either.flatMap(connectorOf(entry, folder, authorization, env), (connector) => {
     const problem = Policy.unfit(connector, entry.policy)
     const forClient = dependsOnClient(entry) || personal !== undefined
@@ -185,9 +183,19 @@ const fromEntry = (
         signIns: personal
       })
       : undefined
-    return problem === undefined
-      ? Either.right({ ...entry.policy, connector, forClient, clientInfo: { name: "mcp-lifeline", version } })
-      : Either.left([problem])
+    if (problem !== undefined) return Either.left([problem])
+    return Either.right({
+      ...entry.policy,
+      id: entry.name,
+      sessions: entry.sessions,
+      placement: entry.placement,
+      prefix: entry.prefix,
+      identity: identityOf(entry, folder),
+      origin: originOf(entry),
+      connector,
+      forClient,
+      clientInfo: { name: "mcp-lifeline", version }
+    })
   }).pipe(Either.mapLeft((problems) => problems.map(({ message, path }) => entry.problem(path, message))))
 
 /** Takes entries that `completed` has completed. `folder`: of the file. `signIns`: by the names of servers. */
@@ -199,19 +207,7 @@ export const fromEntries = (
 ): Backends => {
   const [problems, backends] = Array.partitionMap(
     entries,
-    (entry) =>
-      Either.map(
-        fromEntry(entry, folder, signIns.get(entry.name) ?? {}, env),
-        (options): Server => ({
-          ...options,
-          id: entry.name,
-          sessions: entry.sessions,
-          placement: entry.placement,
-          prefix: entry.prefix,
-          identity: identityOf(entry, folder),
-          origin: originOf(entry)
-        })
-      )
+    (entry) => fromEntry(entry, folder, signIns.get(entry.name) ?? {}, env)
   )
   return { backends, problems: problems.flat() }
 }

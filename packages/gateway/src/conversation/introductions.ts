@@ -8,12 +8,9 @@ export interface Client {
   readonly protocolVersion: string
 }
 
-/** Of a server that has never been connected. */
-export const unknownVersion = "unknown"
-
-/** Hosts do not repeat `initialize`. No instructions, even where a person must log in: a model reads them for the whole session. */
+/** Of one that has never been connected. Hosts do not repeat `initialize`. No instructions, even where a person must log in: a model reads them for the whole session. */
 export const unknownServer = (name: string, protocolVersion: string): Introduction => ({
-  serverInfo: { name, version: unknownVersion },
+  serverInfo: { name, version: "unknown" },
   capabilities: { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {}, completions: {} },
   instructions: undefined,
   protocolVersion,
@@ -30,13 +27,13 @@ export const introducing = ({ capabilities, instructions, protocolVersion, serve
   result: { protocolVersion, capabilities, serverInfo, ...(instructions === undefined ? {} : { instructions }) }
 })
 
-const isText = (value: unknown): value is string => typeof value === "string"
-
 /** `undefined` if the params of `initialize` are invalid. */
 export const clientOf = (params: unknown): Client | undefined => {
   if (!Predicate.isRecord(params)) return undefined
   const { capabilities, clientInfo, protocolVersion } = params
-  if (!isText(protocolVersion) || !Predicate.isRecord(capabilities) || !Predicate.isRecord(clientInfo)) return undefined
-  if (!isText(clientInfo["name"]) || !isText(clientInfo["version"])) return undefined
+  if (!Predicate.isString(protocolVersion) || !Predicate.isRecord(capabilities) || !Predicate.isRecord(clientInfo)) {
+    return undefined
+  }
+  if (!Predicate.isString(clientInfo["name"]) || !Predicate.isString(clientInfo["version"])) return undefined
   return { protocolVersion, capabilities, clientInfo: clientInfo as unknown as Implementation }
 }

@@ -12,9 +12,7 @@ const proofTimeout = 20_000
 /** In characters. */
 const maxAnswer = 1000
 
-/** Not the token: a user may have chosen that, and it could be guessed from proofs. */
-export const newSecret = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
-
+/** `secret`: not the token, which a user may have chosen, and which could be guessed from proofs. */
 const proofOf = (secret: Redacted.Redacted, challenge: string): string =>
   createHmac("sha256", Redacted.value(secret)).update(`mcp-lifeline gateway\0${challenge}`).digest("base64url")
 

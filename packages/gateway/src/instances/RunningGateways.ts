@@ -1,4 +1,4 @@
-import type { OptionNames, Options } from "@mcp-lifeline/http-server/Listener"
+import type { Options } from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import { machine, processState, self } from "@mcp-lifeline/state/machine"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
@@ -111,8 +111,6 @@ export const at = (
   const address = reachable(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`)
   return Effect.map(proven(({ url }) => url.endsWith(`:${port}`) ? address : undefined), ([gateway]) => gateway)
 }
-
-export const listenerOptionNames: OptionNames = { host: "--host", port: "--port" }
 
 const isInUse = ({ cause }: ListenError): boolean => Predicate.hasProperty(cause, "code") && cause.code === "EADDRINUSE"
 

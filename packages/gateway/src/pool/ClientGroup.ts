@@ -9,8 +9,6 @@ import type { ClientIdentity } from "../cache/GroupCache.js"
 import type { Client } from "../conversation/introductions.js"
 import type { ListChange } from "./ListChange.js"
 
-type SendRequest = (server: string, ...asked: Parameters<Receiver["asked"]>) => ReturnType<Receiver["asked"]>
-
 /** None of its methods may throw. */
 export interface Member {
   /** `undefined` before `initialize`, and for an unknown client without a session, which can have no own servers. */
@@ -28,7 +26,7 @@ export interface Member {
   readonly listsChanged: (change: ListChange) => void
   /** Any other notification of one of its own servers. */
   readonly notified: (server: string, notification: ServerNotification) => void
-  readonly asked: SendRequest
+  readonly asked: (server: string, ...asked: Parameters<Receiver["asked"]>) => ReturnType<Receiver["asked"]>
 }
 
 export interface ClientGroup

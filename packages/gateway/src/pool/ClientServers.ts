@@ -3,7 +3,7 @@ import { type Backend, RemoteError } from "@mcp-lifeline/core"
 import { Routing } from "@mcp-lifeline/core/internal"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
-import { Cause, Effect, Fiber, Option, Queue } from "effect"
+import { Cause, Effect, Fiber, type Option, Queue } from "effect"
 import type { Server } from "../config/Backends.js"
 import * as ClientGroup from "./ClientGroup.js"
 import * as GroupFleet from "./GroupFleet.js"
@@ -105,12 +105,8 @@ export class ClientServers {
 
   connect(server: string): Effect.Effect<void> {
     return Effect.flatMap(
-      this.backend(server),
-      Option.match({
-        onNone: () => Effect.void,
-        onSome: ({ isConnected, reconnect }) =>
-          Effect.asVoid(Effect.unlessEffect(Effect.ignore(reconnect), isConnected))
-      })
+      this.made,
+      () => this.own === undefined ? Effect.void : GroupFleet.connect(this.own.fleet, server)
     )
   }
 

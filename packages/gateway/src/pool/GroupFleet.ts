@@ -17,7 +17,7 @@ import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { Temperaments } from "@mcp-lifeline/state/Temperaments"
 import type { ToolPins } from "@mcp-lifeline/state/ToolPins"
-import { Effect, FiberSet, Option, Predicate, Scope, Stream } from "effect"
+import { Effect, FiberSet, Predicate, Scope, Stream } from "effect"
 import type { Access } from "../access/Access.js"
 import * as GroupCache from "../cache/GroupCache.js"
 import { identityOf } from "../cache/offer.js"
@@ -43,6 +43,12 @@ export const logNames = (reports: ReadonlyArray<Routing.NameReport>): Effect.Eff
     reports,
     ({ backend, message }) => Effect.annotateLogs(Effect.logWarning(clean(message)), { backend }),
     { discard: true }
+  )
+
+/** Does nothing if there is no such server. */
+export const connect = ({ backend }: Fleet.Fleet, server: string): Effect.Effect<void> =>
+  Effect.ignore(
+    Effect.flatMap(backend(server), ({ isConnected, reconnect }) => Effect.unlessEffect(reconnect, isConnected))
   )
 
 /** Derived from the events of a fleet. */
@@ -117,13 +123,10 @@ export const over = <E>(
     let isReady = false
     const ready = yield* Effect.makeLatch()
     const connected = (server: string): Effect.Effect<void> =>
-      Effect.match(fleet.backend(server), {
-        onFailure: () => undefined,
-        onSuccess: (backend) => {
-          levels.connected(backend)
-          subscriptions.connected(backend)
-        }
-      })
+      Effect.ignore(Effect.map(fleet.backend(server), (backend) => {
+        levels.connected(backend)
+        subscriptions.connected(backend)
+      }))
     const events = fleet.events.pipe(
       Stream.tap((event) => Effect.sync(() => outages.note(event))),
       Stream.runForEach((event) => event._tag === "Installed" ? connected(event.backend) : Effect.void)
@@ -175,10 +178,7 @@ export const over = <E>(
         || Initialize.versions.includes(introduction(server)?.protocolVersion ?? ""),
       notify: ({ method, params }) => {
         const notify = (backend: Backend.Backend) =>
-          Effect.flatMap(
-            backend.isConnected,
-            (isConnected) => isConnected ? Effect.ignore(backend.notify(method, params)) : Effect.void
-          )
+          Effect.ignore(Effect.whenEffect(backend.notify(method, params), backend.isConnected))
         run(Effect.flatMap(fleet.backends, Effect.forEach(notify, { concurrency: "unbounded", discard: true })))
       },
       isCurrent,
@@ -191,27 +191,30 @@ const withServerName = (server: string, { method, params }: ServerNotification):
   return { method, params: { ...params, logger } }
 }
 
-export interface Settings {
+export interface Options {
+  /** Default: nothing is cached. */
+  readonly kept?: ServerCache | undefined
+  /** Default: kept as long as the servers run. */
+  readonly temperaments?: Temperaments | undefined
+  /** Default: kept as long as the servers run. */
+  readonly pins?: ToolPins | undefined
+  /** How long `ready` waits at most. Default: 10 s. */
+  readonly waitTimeout?: Fleet.FleetOptions["waitTimeout"]
+  /** Default: this process is alone. */
+  readonly replica?: Replica | undefined
+  /** Default: the telemetry in the context. */
+  readonly telemetry?: ((sessions: ClientGroup["sessions"]) => Telemetry.Telemetry) | undefined
+}
+
+export interface Settings extends Options {
   /** Of the configuration, as it is now. */
   readonly servers: () => ReadonlyArray<Server>
   readonly isOff: (server: Server) => boolean
   /** Called when an own server of a caller introduces itself. */
   readonly introduced: (caller: Caller, server: string, introduction: Introduction) => void
-  /** Default: nothing is cached. */
-  readonly kept: ServerCache | undefined
-  /** Default: kept as long as the servers run. */
-  readonly temperaments: Temperaments | undefined
-  /** Default: kept as long as the servers run. */
-  readonly pins: ToolPins | undefined
-  /** How long `ready` waits at most. Default: 10 s. */
-  readonly waitTimeout: Fleet.FleetOptions["waitTimeout"]
-  /** Default: this process is alone. */
-  readonly replica: Replica | undefined
-  /** For a server that runs once in the cluster. Default: it may. */
-  readonly mayRun?: ((server: string) => boolean) | undefined
+  /** For a server that runs once in the cluster. */
+  readonly mayRun: (server: string) => boolean
   readonly reports: Routing.NameReports
-  /** Default: the telemetry in the context. */
-  readonly telemetry: ((sessions: ClientGroup["sessions"]) => Telemetry.Telemetry) | undefined
 }
 
 interface Configured {
@@ -234,7 +237,7 @@ export const make = (
     introduced,
     isOff,
     kept,
-    mayRun = () => true,
+    mayRun,
     pins,
     replica,
     reports,
@@ -287,17 +290,7 @@ export const make = (
         : yield* SharedConnectors.make(replica, mayRun, (name) => backendOf(running, name))
       const scope = yield* Effect.scope
       const connectNow = (server: string): Effect.Effect<void> =>
-        Effect.suspend(() =>
-          running === undefined
-            ? Effect.void
-            : Effect.flatMap(
-              Effect.option(running.backend(server)),
-              Option.match({
-                onNone: () => Effect.void,
-                onSome: (backend) => Effect.unlessEffect(Effect.ignore(backend.reconnect), backend.isConnected)
-              })
-            )
-        )
+        Effect.suspend(() => running === undefined ? Effect.void : connect(running, server))
       const clientOf = ({ forClient }: Server): string => forClient?.keyOf(group.caller()) ?? ""
       const connectorOf = (server: Server): Effect.Effect<Connector> =>
         server.forClient === undefined
@@ -368,7 +361,6 @@ export const make = (
           yield* shared?.keep(new Set(all.filter(runsOnce).map(({ id }) => id))) ?? Effect.void
           return result
         }).pipe(turn.withPermits(1))
-      const groupTelemetry = telemetry === undefined ? yield* Telemetry.Current : telemetry(sessions)
       const fleet = yield* Effect.provideService(
         passServers((backends) =>
           Effect.tap(Fleet.make({ backends, waitTimeout }), (fleet) =>
@@ -377,7 +369,7 @@ export const make = (
             }))
         ),
         Telemetry.Current,
-        groupTelemetry
+        telemetry?.(sessions) ?? (yield* Telemetry.Current)
       )
       return {
         fleet,

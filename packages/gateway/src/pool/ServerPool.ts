@@ -14,13 +14,7 @@ import * as SharedConfigurations from "./SharedConfigurations.js"
 import * as SharedSwitches from "./SharedSwitches.js"
 
 export type { Server } from "../config/Backends.js"
-
-/** That a user or a program has disabled or enabled a server. */
-export interface Switched {
-  readonly isOff: boolean
-  /** In milliseconds since 1970. */
-  readonly at: number
-}
+export type { Options } from "./GroupFleet.js"
 
 /** They stop when the scope of `make` closes. */
 export interface ServerPool {
@@ -38,7 +32,7 @@ export interface ServerPool {
   /** What was approved of the tools, whether the server runs or not; `undefined` without the option `pin`. */
   readonly pins: (server: Server) => Effect.Effect<Pins.Kept | undefined>
   /** How a server was disabled or enabled last; `undefined` if its configuration has changed since, and decides again. */
-  readonly switched: (server: Server) => Switched | undefined
+  readonly switched: (server: Server) => SharedSwitches.Switched | undefined
   /** Whether a server starts disabled for new groups. */
   readonly isOff: (server: Server) => boolean
   /** Disables or enables a server for new groups. */
@@ -82,25 +76,19 @@ const outcome = (
   }
 }
 
-const connect = (backend: Backend.Backend): Effect.Effect<void> =>
-  Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
-
 /** How often to look for switches on other replicas. Asks the database for nothing that is known. */
 const followEvery = "1 second"
-
-export type Options = Partial<
-  Pick<GroupFleet.Settings, "kept" | "temperaments" | "pins" | "replica" | "telemetry" | "waitTimeout">
->
 
 /** Starts the shared servers. */
 export const make = (
   first: ReadonlyArray<Server>,
-  { kept, pins, replica, telemetry, temperaments, waitTimeout }: Options = {}
+  options: GroupFleet.Options = {}
 ): Effect.Effect<ServerPool, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
+    const { pins, replica } = options
     let servers = first
     let limited = withCallTimeout(servers)
-    const switched = new Map<string, Switched & { readonly server: Server }>()
+    const switched = new Map<string, SharedSwitches.Switched & { readonly server: Server }>()
     const introductions = new OwnIntroductions()
     const clients = new Map<ClientGroup.Member, ClientServers>()
     const listeners = new Set<() => void>()
@@ -111,23 +99,18 @@ export const make = (
       ? undefined
       : yield* SharedConfigurations.make(replica.state, replica.gateways)
     yield* configurations?.publish(first) ?? Effect.void
-    const lastSwitched = (server: Server): Switched | undefined => {
+    const lastSwitched = (server: Server): SharedSwitches.Switched | undefined => {
       const last = switched.get(server.id)
       return last !== undefined && sameOptions(last.server, server) ? last : switches?.of(server)
     }
     const isOff = (server: Server): boolean => lastSwitched(server)?.isOff ?? server.lifecycle?.disabled === true
     const settings: GroupFleet.Settings = {
+      ...options,
       servers: () => servers,
       isOff,
       introduced: (caller, server, introduction) => introductions.set(caller, server, introduction),
-      kept,
-      temperaments,
-      pins,
-      replica,
       mayRun: (server) => configurations?.newer(server) === undefined,
-      reports: new Map(),
-      telemetry,
-      waitTimeout
+      reports: new Map()
     }
     const shared = yield* GroupFleet.make(ClientGroup.allClients(() => clients.keys()), settings)
     yield* Effect.addFinalizer(() => replica?.leave ?? Effect.void)
@@ -161,12 +144,10 @@ export const make = (
           run(Effect.flatMap(backends(server.id), Effect.forEach(act, { concurrency: "unbounded", discard: true })))
         }
       })
-    if (switches !== undefined) {
-      yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.delay(follow(switches), followEvery))))
-    }
-    if (configurations !== undefined) {
-      yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.delay(configurations.look, followEvery))))
-    }
+    const repeat = (look: Effect.Effect<void>) =>
+      Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.delay(look, followEvery))))
+    if (switches !== undefined) yield* repeat(follow(switches))
+    if (configurations !== undefined) yield* repeat(configurations.look)
     return {
       shared,
       servers: () => servers,
@@ -223,9 +204,11 @@ export const make = (
           return changed
         }),
       signedIn: (server) =>
-        Effect.flatMap(
-          Effect.suspend(() => backends(server)),
-          Effect.forEach(connect, { concurrency: "unbounded", discard: true })
+        Effect.suspend(() =>
+          Effect.all(
+            [GroupFleet.connect(shared.fleet, server), ...Array.from(clients.values(), (one) => one.connect(server))],
+            { concurrency: "unbounded", discard: true }
+          )
         )
     }
   })

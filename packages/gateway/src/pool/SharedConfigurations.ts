@@ -31,6 +31,9 @@ export interface SharedConfigurations {
 
 const bounds = { maxFiles: 1000, maxUnused: 7 * 24 * 60 * 60 * 1000 }
 
+const usedIn = (servers: Configuration["servers"], server: string): Used | undefined =>
+  Object.hasOwn(servers, server) ? servers[server] : undefined
+
 /** When this replica stops, the others forget what it has told. */
 export const make = (state: StateFolder.StateFolder["Type"], gateways: Pick<Gateways, "others" | "own">) =>
   Effect.gen(function*() {
@@ -46,7 +49,7 @@ export const make = (state: StateFolder.StateFolder["Type"], gateways: Pick<Gate
     })
     const all = (server: string): ReadonlyArray<Used & { readonly address: string }> =>
       others.flatMap(({ address, servers }) => {
-        const used = Object.hasOwn(servers, server) ? servers[server] : undefined
+        const used = usedIn(servers, server)
         return used === undefined ? [] : [{ ...used, address }]
       })
     const publish = (servers: ReadonlyArray<Server>): Effect.Effect<void> =>
@@ -56,9 +59,7 @@ export const make = (state: StateFolder.StateFolder["Type"], gateways: Pick<Gate
         const before = Option.getOrUndefined(yield* collection.get(key))?.servers ?? {}
         own = Object.fromEntries(servers.flatMap(({ id, identity }) => {
           if (identity === undefined) return []
-          const known = [...Object.hasOwn(own, id) ? [own[id]!] : [], ...all(id)].find((one) =>
-            one.identity === identity
-          )
+          const known = [usedIn(own, id), ...all(id)].find((one) => one?.identity === identity)
           return [[id, { identity, since: known?.since ?? now }]]
         }))
         if (JSON.stringify(before) !== JSON.stringify(own)) yield* collection.set(key, { address, servers: own })
@@ -69,7 +70,7 @@ export const make = (state: StateFolder.StateFolder["Type"], gateways: Pick<Gate
       publish,
       look,
       newer: (server) => {
-        const mine = Object.hasOwn(own, server) ? own[server] : undefined
+        const mine = usedIn(own, server)
         if (mine === undefined) return undefined
         const [newest] = all(server).toSorted((a, b) => b.since - a.since)
         return newest !== undefined && newest.identity !== mine.identity && newest.since > mine.since

@@ -14,9 +14,11 @@ const Switch = Schema.Struct({
 })
 type Switch = typeof Switch.Type
 
+export type Switched = Pick<Switch, "at" | "isOff">
+
 export interface SharedSwitches {
   /** As far as `look` has seen; `undefined` if the file decides. */
-  readonly of: (server: Server) => Pick<Switch, "at" | "isOff"> | undefined
+  readonly of: (server: Server) => Switched | undefined
   readonly look: Effect.Effect<void>
   /** Returns whether those learn of it that cannot be reached now, too. */
   readonly set: (server: Server, isOff: boolean) => Effect.Effect<boolean>

@@ -40,18 +40,17 @@ export interface Options {
   readonly introductionWait?: Duration.DurationInput | undefined
   /** Default: everybody may use everything. */
   readonly rules?: AccessControl.AccessControl | undefined
-  /** How many calls each caller has made. Default: counted for these clients alone. */
-  readonly rates?: CallRates | undefined
   /** Marks what belongs to a caller. Default: with a key that ends with these clients. */
   readonly seal?: SealedId.Seal | undefined
   /** Default: calls are not recorded. */
   readonly audit?: GatewayContext["audit"]
-  /** For telemetry. */
-  readonly transport?: "http" | undefined
 }
 
 export interface Clients {
   readonly begin: Begin
+  /** How many calls each caller has made. */
+  readonly rates: CallRates
+  readonly seal: SealedId.Seal
   /** Whether each shared server has connected, or failed to connect, since the start. */
   readonly isReady: Effect.Effect<boolean>
   /** Ends when every request of a client has its answer. */
@@ -92,16 +91,14 @@ export const make = (
     isSingle = false,
     login: loginNow = () => undefined,
     introductionWait = "5 seconds",
-    rates: givenRates,
     seal = SealedId.make(SealedId.randomSecret()),
     personalSignIn,
-    servers,
-    transport
+    servers
   }: Options
 ): Effect.Effect<Clients, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { shared } = servers
-    const rates = givenRates ?? new CallRates(yield* Effect.clock)
+    const rates = new CallRates(yield* Effect.clock)
     const fibers = yield* Fibers.make()
     const operations = yield* ServerOperations.make
     const conversations = new Set<FleetConversation>()
@@ -122,13 +119,13 @@ export const make = (
 
     const list: GatewayContext["list"] = (kind, fleets, { access, isStateless }) =>
       Effect.map(Effect.forEach(fleets, ({ lists }) => lists), (all) => {
-        const [first, ...others] = all.map((one) => {
+        const shown = all.map((one) => {
           const visible = one.visibleTo(access)
           return isStateless ? visible : visible.withObjectResults
         })
         const own = hasStatus() ? ownEntries(kind) : ""
-        if (first === undefined) return result(kind, [], own)
-        return others.length === 0 ? first.result(kind, own) : result(kind, [first, ...others], own)
+        const [only, ...others] = shown
+        return only !== undefined && others.length === 0 ? only.result(kind, own) : result(kind, shown, own)
       })
 
     /** Where somebody signs in for all is for admins. */
@@ -143,8 +140,7 @@ export const make = (
         Object.values(statuses).map((status): StatusTool.ServerState => ({
           name: status.backend,
           status: Shown.connection(rules.of(caller), status),
-          since: outages.of(status.backend)?.since,
-          reason: outages.of(status.backend)?.reason,
+          ...outages.of(status.backend),
           login: login(status.backend, caller)
         })))
     const status: GatewayContext["status"] = (fleets, { hasServer, isWhole }, caller) =>
@@ -158,8 +154,6 @@ export const make = (
             name: server.id,
             status: undefined,
             isOff: servers.isOff(server),
-            since: undefined,
-            reason: undefined,
             login: login(server.id, caller)
           }))
         const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
@@ -174,18 +168,14 @@ export const make = (
       completions: {}
     })
     const introductionNow = ({ hasServer }: Access, caller: Caller): Introduction => {
-      const visible = servers.servers().filter(({ id }) => hasServer(id)).map((server) => ({
-        server: server.id,
-        introduction: servers.introduction(server, caller)
-      }))
-      const instructions = visible.map(({ introduction, server }) => ({
-        server,
-        instructions: introduction?.instructions
-      }))
+      const visible = servers.servers().filter(({ id }) => hasServer(id)).map((server) => {
+        const introduction = servers.introduction(server, caller)
+        return { server: server.id, introduction, instructions: introduction?.instructions }
+      })
       return {
         serverInfo: { name: "mcp-lifeline", version },
         capabilities: { ...capabilities, ...tasksOf(visible.map(({ introduction }) => introduction)) },
-        instructions: Instructions.join(instructions, hasStatus() ? StatusTool.about : undefined),
+        instructions: Instructions.join(visible, hasStatus() ? StatusTool.about : undefined),
         protocolVersion: Initialize.latestVersion,
         sessionId: undefined
       }
@@ -217,7 +207,6 @@ export const make = (
       fibers,
       operations,
       audit,
-      transport,
       servers,
       introduction,
       hasStatus,
@@ -228,6 +217,8 @@ export const make = (
       personalSignIn
     }
     return {
+      rates,
+      seal,
       begin: (client, resumed) => {
         const conversation: FleetConversation = new FleetConversation(
           context,

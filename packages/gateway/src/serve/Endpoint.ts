@@ -4,21 +4,19 @@ import * as Listener from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
-import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as Usage from "@mcp-lifeline/http-server/Usage"
 import { isPath, type PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
 import type { Redacted, Scope } from "effect"
 import { type Duration, Effect } from "effect"
+import { constVoid } from "effect/Function"
 import * as AccessControl from "../access/AccessControl.js"
-import { CallRates } from "../access/CallRates.js"
 import * as Gateway from "../http-api/Gateway.js"
 import * as OpenCalls from "../http-api/OpenCalls.js"
 import * as Probes from "../http-api/Probes.js"
 import * as Routes from "../http-api/Routes.js"
 import * as Proof from "../instances/Proof.js"
-import { listenerOptionNames } from "../instances/RunningGateways.js"
 import * as Page from "../page/Page.js"
-import type { Replica, SessionRoutes } from "../replica/Replica.js"
+import type { Replica } from "../replica/Replica.js"
 import * as LoginPages from "../sign-in/LoginPages.js"
 import * as Fibers from "../text/Fibers.js"
 import * as Clients from "./Clients.js"
@@ -33,7 +31,7 @@ export interface Bound {
   readonly redirects?: PublicRedirects | undefined
 }
 
-export interface Options extends Omit<Clients.Options, "transport">, Bound {
+export interface Options extends Omit<Clients.Options, "seal">, Bound {
   readonly limits?: McpEndpoint.Options["limits"]
   /** Lets sessions survive a restart of this process. Default: sessions end with the process. */
   readonly sessions?: Pick<McpEndpoint.Options, "records" | "seal"> | undefined
@@ -65,12 +63,6 @@ const withoutLease = {
   headers: { "Retry-After": "1" }
 }
 
-const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
-  handle,
-  leave: () => undefined,
-  drained: Effect.void
-})
-
 /** Binds the address. Until `serve` runs, the listener answers that the gateway is starting. */
 export const bind = (
   { pages, redirects, ...options }:
@@ -91,7 +83,7 @@ export const bind = (
         ...options,
         isPublic,
         probes: Probes.unavailable,
-        optionNames: { ...listenerOptionNames, publicUrl: "--public-url" }
+        optionNames: { host: "--host", port: "--port", publicUrl: "--public-url" }
       })
     }
   })
@@ -103,9 +95,8 @@ export const serve = (
 ): Effect.Effect<Endpoint, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { fork } = yield* Fibers.make()
-    const seal = sessions?.seal ?? SealedId.make(SealedId.randomSecret())
-    const rates = options.rates ?? new CallRates(yield* Effect.clock)
-    const clients = yield* Clients.make({ ...options, rates, seal, transport: "http" })
+    const clients = yield* Clients.make({ ...options, seal: sessions?.seal })
+    const { rates, seal } = clients
     const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside the gateway", error))
     const shared = yield* replica?.sessions(
       Effect.suspend(() => Effect.promise(() => endpoint.forget("this replica has lost its lease")))
@@ -139,7 +130,8 @@ export const serve = (
       listener.recheck()
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => stop?.()))
-    const routes = yield* shared?.serve({ endpoint, seal }) ?? Effect.succeed(alone(endpoint))
+    const alone = { handle: endpoint.handle, leave: constVoid, drained: Effect.void }
+    const routes = yield* shared?.serve({ endpoint, seal }) ?? Effect.succeed(alone)
     const calls = yield* OpenCalls.make
     yield* Effect.addFinalizer(() =>
       Effect.sync(routes.leave).pipe(

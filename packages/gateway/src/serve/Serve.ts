@@ -1,6 +1,7 @@
 /** Serves the servers of a file, that of a command, or the demo, until it is stopped. */
 import type { Fleet, Status } from "@mcp-lifeline/core"
 import type { Listener } from "@mcp-lifeline/http-server/Listener"
+import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import * as PublicRedirects from "@mcp-lifeline/sign-in/PublicRedirects"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
@@ -23,7 +24,6 @@ import * as folderFile from "../files/folderFile.js"
 import * as SecretFile from "../files/SecretFile.js"
 import * as Record from "../http-api/Record.js"
 import { inspector } from "../http-api/Tools.js"
-import * as Proof from "../instances/Proof.js"
 import * as RunningGateways from "../instances/RunningGateways.js"
 import type * as EventLog from "../log/EventLog.js"
 import * as JsonLog from "../log/JsonLog.js"
@@ -91,8 +91,8 @@ const welcome = (url: string, listener: Listener, hasToken: boolean, servers: st
   ].join("\n")
 }
 
-const pids = (statuses: Readonly<Record<string, Status>>, httpPid: number | undefined) =>
-  Object.values(statuses).flatMap(({ backend, peer }) => {
+const pids = (statuses: ReadonlyArray<Status>, httpPid: number | undefined) =>
+  statuses.flatMap(({ backend, peer }) => {
     const pid = backend === "every-http" ? httpPid : peer?.pid
     return pid === undefined ? [] : [{ backend, pid }]
   })
@@ -109,10 +109,7 @@ const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Outp
     const width = yield* output.width
     const table = Table.render(statuses, { now, width, colour: output.colour })
     const hints = demo
-      ? [
-        "Try:",
-        ...pids(Object.fromEntries(statuses.map((one) => [one.backend, one])), yield* demo.httpPid.get).map(hint)
-      ].map((line) => `  ${line}`)
+      ? ["Try:", ...pids(statuses, yield* demo.httpPid.get).map(hint)].map((line) => `  ${line}`)
       : []
     yield* output.frame([table, "", ...hints, "  Ctrl+C ends the gateway and every server it has started"].join("\n"))
   })
@@ -126,7 +123,7 @@ const drawTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Outp
 
 const printHints = (fleet: Fleet.Fleet, demo: Demo.Demo, output: Output.Output) =>
   Stream.merge(fleet.status.changes, Stream.mapEffect(demo.httpPid.changes, () => fleet.status)).pipe(
-    Stream.mapEffect((statuses) => Effect.map(demo.httpPid.get, (pid) => pids(statuses, pid).map(hint))),
+    Stream.mapEffect((statuses) => Effect.map(demo.httpPid.get, (pid) => pids(Object.values(statuses), pid).map(hint))),
     Stream.mapAccum(new Set<string>(), (printed, all) => [
       new Set([...printed, ...all]),
       all.filter((one) => !printed.has(one))
@@ -222,7 +219,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     const clients = configuration?.access
     const given = yield* Token.find({ ...options, hasAuth: auth !== undefined || clients?.isNeeded() === true })
     // If the file names clients later, commands of this user need a token then, too.
-    const own: SecretFile.SecretsInUse = given.value ?? SecretFile.fixed([Token.random()])
+    const own: SecretFile.SecretsInUse = given.value ?? SecretFile.fixed([SealedId.randomSecret()])
     inUse = own
     yield* clients?.refuse(own.current()) ?? Effect.void
     const needsToken = (): boolean => given.value !== undefined || clients?.isNeeded() === true
@@ -277,7 +274,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     )
     const config = options.config === undefined ? undefined : resolve(options.config)
     const signIn = configuration?.signIn ?? (() => undefined)
-    const secret = Proof.newSecret()
+    const secret = SealedId.randomSecret()
     const endpoint = yield* Endpoint.serve({
       ...bound,
       replica,

@@ -66,17 +66,16 @@ const relay = (response: ServerResponse, { body, headers, status }: Answer): voi
   response.end(body)
 }
 
+const refuseForNow = (response: ServerResponse, message: string): void =>
+  refuse(response, { status: 503, message, headers: { "Retry-After": "1" } })
+
 export const make = (redirects: PublicRedirects, gateways: Gateways | undefined): LoginPages => {
   let isPassed = 0
   const passOn = async (gateways: Gateways, request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const others = gateways.others()
     if (others.length === 0) return redirects.handle(request, response)
     if (isPassed >= maxPassed) {
-      return refuse(response, {
-        status: 503,
-        message: "Too many logins at a time; try again",
-        headers: { "Retry-After": "1" }
-      })
+      return refuseForNow(response, "Too many logins at a time; try again")
     }
     isPassed++
     const end = new AbortController()
@@ -87,7 +86,7 @@ export const make = (redirects: PublicRedirects, gateways: Gateways | undefined)
       if (response.headersSent) return
       const nobodyHasIt = error instanceof AggregateError && error.errors.every((each) => each === notTaken)
       if (nobodyHasIt) redirects.handle(request, response)
-      else refuse(response, { status: 503, message: silent, headers: { "Retry-After": "1" } })
+      else refuseForNow(response, silent)
     } finally {
       isPassed--
       end.abort()

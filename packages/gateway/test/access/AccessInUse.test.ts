@@ -36,7 +36,7 @@ const shared = (files: ReadonlyArray<File>, gateway: string): boolean => {
 const run = (first: Command & { readonly do: "use" }, commands: ReadonlyArray<Command>): Promise<void> => {
   const files: Array<File> = []
   const loaded = ({ clients }: typeof first): readonly [AccessInUse.Loaded, ReadonlyArray<File>] => {
-    if (clients === undefined) return [{ rules: undefined, problem: undefined, clients: [] }, []]
+    if (clients === undefined) return [{ rules: undefined, clients: [] }, []]
     const given = Object.fromEntries(clients.map(([name, token]) => [name, { token }]))
     const { value: rules } = McpConfig.readAccess({ clients: given, groups: undefined }, { variables: {} })
     const own = clients.map(([name, token]): File => ({ name, token, followers: new Set() }))
@@ -44,10 +44,10 @@ const run = (first: Command & { readonly do: "use" }, commands: ReadonlyArray<Co
     return [
       {
         rules,
-        problem: undefined,
         clients: own.map((file) => ({
           name: file.name,
           caller: NamedCaller.of(file.name),
+          problem: (message) => ({ file: "mcp.json", line: 1, key: file.name, message }),
           tokens: {
             current: () => [Redacted.make(file.token)],
             follow: (changed) =>
@@ -143,10 +143,10 @@ describe("rules and tokens that are in use", () => {
   it("[G22:unit] a token that two have is named where the file has it now, also after the second save", async () => {
     const loaded = (line: number): AccessInUse.Loaded => ({
       rules: undefined,
-      problem: (path, message) => ({ file: "mcp.json", line, key: path.join("."), message }),
       clients: ["ann", "ben"].map((name) => ({
         name,
         caller: NamedCaller.of(name),
+        problem: (message) => ({ file: "mcp.json", line, key: `clients.${name}`, message }),
         tokens: { current: () => [Redacted.make("a-token-of-both")], follow: () => Effect.void }
       }))
     })

@@ -2,6 +2,7 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import { errors } from "jose"
 import { describe, expect, it } from "vitest"
 import * as AccessToken from "../../src/access/AccessToken.js"
+import * as Claims from "../../src/access/claims.js"
 import { authOf } from "../support/Issuer.js"
 
 const rulesOf = (changes: Partial<McpConfig.Auth> = {}): AccessToken.Rules =>
@@ -68,7 +69,7 @@ describe("the caller of an access token", () => {
   it("[G21:unit] has the scopes of both claims, and a claim by its name before its path", () => {
     expect(caller({ scope: "a", scp: ["b"] }, { requiredScopes: ["a", "b"] })).toHaveProperty("subject")
     const both = { "realm.roles": "one", realm: { roles: ["two"] } }
-    expect(AccessToken.claimOf(both, "realm.roles")).toBe("one")
+    expect(Claims.find(both, "realm.roles")).toBe("one")
     expect(AccessToken.hasClaim({ realm: { roles: ["two", "three"] } }, "realm.roles", ["three"])).toBe(true)
   })
 

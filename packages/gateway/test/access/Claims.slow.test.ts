@@ -6,8 +6,6 @@ import { chatty } from "../support/Talk.js"
 import { api, audience, loaded, talking, team } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
 
-const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
-
 const eras = [["with sessions", false], ["without", true]] as const
 
 const held = (id: string) => {
@@ -47,14 +45,14 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
         }
       }
     })
-    const sign = (jti: string, claims: object) => promise(() => issuer.sign(audience, { jti, ...claims }))
+    const sign = (jti: string, claims: object) => Effect.promise(() => issuer.sign(audience, { jti, ...claims }))
     const first = yield* sign("first", { groups: ["dev"] })
     const talk = yield* talking(url, first, { isStateless })
     const begin = Effect.fnUntraced(function*(jti: string, claims: object, method: string, params?: object) {
       talk.token = yield* sign(jti, claims)
       const answer = talk.ask(method, params)
       yield* eventually(() => asked.includes(jti) ? true : undefined)
-      return promise(() => answer.then(({ answer }) => answer?.result ?? answer?.error))
+      return Effect.promise(() => answer.then(({ answer }) => answer?.result ?? answer?.error))
     })
     const [dev, none] = [{ groups: ["dev"] }, { groups: ["other"] }]
     const pending = yield* Effect.all([
@@ -81,10 +79,10 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
     yield* servers.shared.fleet.ready
     // What nobody has asked for is judged by the last one.
     talk.token = first
-    expect(yield* promise(() => talk.tools())).toContain("late__pid")
+    expect(yield* Effect.promise(() => talk.tools())).toContain("late__pid")
     talk.token = yield* sign("again none", none)
-    expect(yield* promise(() => talk.tools())).toEqual([])
-    expect((yield* promise(() => talk.error("tools/call", pid))).message).toContain("no server")
+    expect(yield* Effect.promise(() => talk.tools())).toEqual([])
+    expect((yield* Effect.promise(() => talk.error("tools/call", pid))).message).toContain("no server")
   })
 
   test.scopedLive("[G21 G22] groups are those of the claims that the issuer has signed: by name, by path and by pattern, several together", function*() {
@@ -93,10 +91,10 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
       issuer: issuer.url,
       groups
     })
-    const sign = (claims: object, sub = "ann") => promise(() => issuer.sign(audience, { sub, ...claims }))
+    const sign = (claims: object, sub = "ann") => Effect.promise(() => issuer.sign(audience, { sub, ...claims }))
     const sees = (token: string) =>
       Effect.flatMap(talking(url, token, { isStateless }), (talk) =>
-        promise(async () =>
+        Effect.promise(async () =>
           [
             ...new Set(
               (await talk.tools()).map((name) => name.endsWith("__pid") ? name : `${name.split("__")[0]} and more`)
@@ -137,17 +135,17 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
     const talk = yield* talking(url, yield* sign(few, "bob"), { isStateless })
     for (const isLimited of [false, false, true]) {
       talk.token = yield* sign({ ...few, jti: String(isLimited) }, "bob")
-      const { isError = false } = yield* promise(() => talk.result("tools/call", pid))
+      const { isError = false } = yield* Effect.promise(() => talk.result("tools/call", pid))
       expect(isError).toBe(isLimited)
     }
     const other = yield* talking(url, yield* sign(few, "eve"), { isStateless })
-    expect((yield* promise(() => other.result("tools/call", pid))).isError).toBeUndefined()
+    expect((yield* Effect.promise(() => other.result("tools/call", pid))).isError).toBeUndefined()
 
     // Other rules count for tokens that are out already.
     yield* change({}, { groups: { dev: { servers: [] } } })
     expect(yield* sees(dev)).toEqual([])
     // Signed by somebody else, a claim is nothing.
-    const forged = yield* promise(async () =>
+    const forged = yield* Effect.promise(async () =>
       issuer.sign(audience, { groups: ["dev"] }, { key: await Issuer.newKey() })
     )
     expect(yield* statusOf(forged, "/api/status", "GET")).toBe(401)

@@ -7,8 +7,6 @@ import { chatty } from "../support/Talk.js"
 import { talking, team } from "../support/Team.js"
 import { describe, expect, it, test } from "../support/vitest.js"
 
-const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
-
 const saying = (instructions: string): Introduction => ({
   serverInfo: { name: "s", version: "1" },
   capabilities: {},
@@ -31,7 +29,7 @@ describe("what a server that each client has for itself says of itself", () => {
     const { url } = yield* team([own, chatty("all", { says: "for all" })], { anna: {}, ben: {} }, {}, { kept })
     const anna = yield* talking(url, "anna-token")
     expect(anna.introduced.instructions).not.toContain("for one alone")
-    expect(yield* promise(() => anna.call("own__pid"))).toMatch(/\d/)
+    expect(yield* Effect.promise(() => anna.call("own__pid"))).toMatch(/\d/)
     for (const isStateless of [false, true]) {
       const instructionsFor = (name: string) =>
         Effect.map(talking(url, `${name}-token`, { isStateless }), ({ introduced }) => introduced.instructions)
@@ -40,7 +38,7 @@ describe("what a server that each client has for itself says of itself", () => {
       expect([ofBen.includes("for all"), ofBen.includes("for one alone")]).toEqual([true, false])
     }
     const ben = yield* talking(url, "ben-token")
-    yield* promise(() => ben.call("own__pid"))
+    yield* Effect.promise(() => ben.call("own__pid"))
     expect(new Set(asked).size).toBe(2)
     expect(asked).not.toContain("i")
   })

@@ -10,14 +10,12 @@ import { describe, expect, test } from "../support/vitest.js"
 const own = { sessions: "per-client" } as const
 const stateless = { isStateless: true } as const
 
-const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
-
-const pid = (one: HttpTalk) => promise(async () => Number(await one.call("o__pid")))
+const pid = (one: HttpTalk) => Effect.promise(async () => Number(await one.call("o__pid")))
 
 const elicitation = { "io.modelcontextprotocol/clientCapabilities": { elicitation: { form: {} } } }
 
 const asks = (one: HttpTalk, more: object = {}) =>
-  promise(() =>
+  Effect.promise(() =>
     one.ask("tools/call", {
       name: "o__ask",
       arguments: { method: "elicitation/create", params: { message: "Who?", requestedSchema: {} } },
@@ -41,16 +39,16 @@ describe("servers of single clients without sessions", () => {
       yield* servers.shared.fleet.ready
       const [ann, ben] = yield* people(url)
       if (ben === undefined) {
-        const names = yield* promise(() => ann.tools())
+        const names = yield* Effect.promise(() => ann.tools())
         expect(names.filter((name) => name.startsWith("o__"))).toEqual([])
-        expect((yield* promise(() => ann.error("tools/call", { name: "o__pid" }))).code).toBe(-32_602)
-        expect(yield* promise(() => ann.call("s__pid"))).toMatch(/^\d+$/)
+        expect((yield* Effect.promise(() => ann.error("tools/call", { name: "o__pid" }))).code).toBe(-32_602)
+        expect(yield* Effect.promise(() => ann.call("s__pid"))).toMatch(/^\d+$/)
         return
       }
       const [first, same, other] = yield* Effect.all([pid(ann), pid(ann), pid(ben)], { concurrency: "unbounded" })
       expect([same, yield* pid(ann), yield* pid(ben)]).toEqual([first, first, other])
       expect(other).not.toBe(first)
-      expect(yield* promise(() => ann.tools())).toEqual(expect.arrayContaining(["o__pid", "s__pid"]))
+      expect(yield* Effect.promise(() => ann.tools())).toEqual(expect.arrayContaining(["o__pid", "s__pid"]))
       // Its questions come in place of the result, and only its client can answer.
       const { answer, said } = yield* asks(ann)
       const { requestState, ...result } = answer?.result ?? {}
@@ -64,7 +62,7 @@ describe("servers of single clients without sessions", () => {
       expect([refused.status, refused.answer?.error?.code]).toEqual([400, -32_602])
       const done = yield* asks(ann, { requestState, inputResponses: inputResponses(result, "Ann") })
       expect(done.answer?.result.content[0].text).toContain("Ann")
-      yield* promise(() => ann.call("o__log"))
+      yield* Effect.promise(() => ann.call("o__log"))
       yield* pid(ben)
       expect(ann.heard.length).toBeGreaterThan(0)
       expect(ben.heard).toEqual([])
@@ -106,7 +104,7 @@ describe("servers of single clients without sessions", () => {
     expect(yield* pid(cy)).toBe(ofCy)
     const now = yield* pid(ben)
     yield* change({ ann: {}, ben: { servers: { hide: ["o"] } }, cy: {} })
-    expect((yield* promise(() => ben.error("tools/call", { name: "o__pid" }))).code).toBe(-32_602)
+    expect((yield* Effect.promise(() => ben.error("tools/call", { name: "o__pid" }))).code).toBe(-32_602)
     yield* Program.gone(now)
     const last = yield* pid(ann)
     yield* change({ ben: {}, cy: {} })

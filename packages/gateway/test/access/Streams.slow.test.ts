@@ -4,8 +4,6 @@ import { chatty } from "../support/Talk.js"
 import { full, type HttpTalk, talking, team } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
 
-const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
-
 type Stream = { readonly ended: Promise<unknown>; readonly isOpen: () => boolean }
 
 /** The stream of events of the API. Ends when it is open. */
@@ -39,14 +37,14 @@ const doors: ReadonlyArray<readonly [string, Door]> = [
     ({ base }, token) =>
       Effect.flatMap(
         Effect.acquireRelease(Effect.sync(() => new AbortController()), (one) => Effect.sync(() => one.abort())),
-        ({ signal }) => promise(() => events(base, token, signal))
+        ({ signal }) => Effect.promise(() => events(base, token, signal))
       )
   ],
   ...([["GET /mcp", false], ["subscriptions/listen", true]] as const).map(([name, isStateless]) =>
     [
       name,
       ({ url }: At, token: string) =>
-        Effect.flatMap(talking(url, token, { isStateless }), (talk) => promise(() => ofTalk(talk)))
+        Effect.flatMap(talking(url, token, { isStateless }), (talk) => Effect.promise(() => ofTalk(talk)))
     ] as const
   )
 ]
@@ -59,12 +57,12 @@ describe.each(doors)("an open stream, by %s", (_, open) => {
       ["ci-token", "gone-token", "stays-token", "operator"].map((token) => open(at, token))
     ) as never as Effect.Effect<[Stream, Stream, Stream, Stream], never, Scope.Scope>
     yield* change({ ci: { token: full("another-token") }, stays: { servers: ["s"] } })
-    yield* promise(() => Promise.all([ci.ended, gone.ended]))
+    yield* Effect.promise(() => Promise.all([ci.ended, gone.ended]))
     // What ends, ends in the step of the change.
     expect([stays.isOpen(), operator.isOpen()]).toEqual([true, true])
     const ofStays = yield* open(at, "stays-token")
     yield* change({ ci: { token: full("stays-token") }, stays: { token: full("new-token") } })
-    yield* promise(() => Promise.all([stays.ended, ofStays.ended]))
+    yield* Effect.promise(() => Promise.all([stays.ended, ofStays.ended]))
     expect(operator.isOpen()).toBe(true)
   })
 
@@ -75,11 +73,11 @@ describe.each(doors)("an open stream, by %s", (_, open) => {
     const before = yield* open(at, "nobody")
     expect(before.isOpen()).toBe(true)
     yield* change({ ci: {} })
-    yield* promise(() => before.ended)
-    expect((yield* promise(() => session.ask("tools/list"))).status).toBe(401)
+    yield* Effect.promise(() => before.ended)
+    expect((yield* Effect.promise(() => session.ask("tools/list"))).status).toBe(401)
     const operator = yield* talking(at.url, "operator")
     operator.session = session.session
-    expect((yield* promise(() => operator.ask("tools/list"))).status).toBe(404)
+    expect((yield* Effect.promise(() => operator.ask("tools/list"))).status).toBe(404)
     const after = yield* open(at, "ci-token")
     yield* change({ ci: {}, all: {} })
     expect(after.isOpen()).toBe(true)

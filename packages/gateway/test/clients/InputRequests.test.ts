@@ -1,10 +1,10 @@
-import { describe, expect, it } from "@effect/vitest"
 import { ClientRequests } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import { Clients } from "mcp-lifeline"
 import { hearing } from "../../../http-server/test/support/hearing.js"
 import * as ScriptedFleet from "../support/ScriptedFleet.js"
 import * as Served from "../support/Served.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const inputRequests = { q: { method: "elicitation/create", params: { message: "Again?", requestedSchema: {} } } }
 
@@ -43,24 +43,22 @@ const begun = Effect.fnUntraced(function*(capabilities: object) {
 })
 
 describe("a server that asks for input in place of every result", () => {
-  it.scopedLive("[E8] is asked ten times, and its call fails then with how often", () =>
-    Effect.gen(function*() {
-      const { error, request, state } = yield* begun({ elicitation: {} })
-      expect((yield* error(request)).message).toBe("b has asked 10 times for input before it answers tools/call")
-      expect(state).toEqual({ calls: 11, questions: 10 })
-    }))
+  test.scopedLive("[E8] is asked ten times, and its call fails then with how often", function*() {
+    const { error, request, state } = yield* begun({ elicitation: {} })
+    expect((yield* error(request)).message).toBe("b has asked 10 times for input before it answers tools/call")
+    expect(state).toEqual({ calls: 11, questions: 10 })
+  })
 
-  it.scopedLive("[C19 E8] has seen the call, if that is interrupted as soon as it asks", () =>
-    Effect.gen(function*() {
-      const { error, request, state } = yield* begun({})
-      let work = request.work
-      Object.defineProperty(request, "work", {
-        get: () => work,
-        set: (next: typeof work) => {
-          work = next
-          if (state.calls === 1 && next !== undefined) request.interrupt("the gateway is shutting down")
-        }
-      })
-      expect((yield* error(request)).data).toEqual({ tag: "Interrupted", fate: "unknown" })
-    }))
+  test.scopedLive("[C19 E8] has seen the call, if that is interrupted as soon as it asks", function*() {
+    const { error, request, state } = yield* begun({})
+    let work = request.work
+    Object.defineProperty(request, "work", {
+      get: () => work,
+      set: (next: typeof work) => {
+        work = next
+        if (state.calls === 1 && next !== undefined) request.interrupt("the gateway is shutting down")
+      }
+    })
+    expect((yield* error(request)).data).toEqual({ tag: "Interrupted", fate: "unknown" })
+  })
 })

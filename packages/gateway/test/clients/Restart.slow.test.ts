@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
@@ -17,6 +16,7 @@ import { folder as temporary } from "../../../testing/test/support/folder.js"
 import { Host, options } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 import { reconnectionOptions } from "../support/Unaware.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const folder = Effect.map(temporary, (path) => {
   const config = join(path, "mcp.json")
@@ -45,67 +45,65 @@ const killed = Effect.fnUntraced(function*(program: Program.Program) {
 const echo = (message: string) => ({ name: "every__echo", arguments: { message } })
 
 describe("clients outlive the gateway", () => {
-  it.scopedLive("[G10] the official Client goes on after kill -9: no error, what it was answered last stands, and it is told that lists may have changed", () =>
-    Effect.gen(function*() {
-      const { config, state } = yield* folder
-      const env = { MCP_LIFELINE_STATE: state }
-      const first = yield* serve(config, { ...env, ...slowDisk })
-      const client = new Client({ name: "official", version: "1" })
-      const told: Array<string> = []
-      client.setNotificationHandler(ToolListChangedNotificationSchema, () => void told.push("tools"))
-      client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void told.push(params.uri))
-      client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void told.push(params.level))
-      // By default it gives up on its stream after two tries, in 2.5 s: a gateway may take longer to start.
-      const transport = new StreamableHTTPClientTransport(new URL(first.url), { reconnectionOptions })
-      yield* Effect.promise(() => client.connect(transport as Transport))
-      const uri = yield* Effect.promise(async () => {
-        await expect.poll(async () => (await client.listResources()).resources).not.toEqual([])
-        const [resource] = (await client.listResources()).resources
-        await client.setLoggingLevel("warning")
-        await client.subscribeResource({ uri: resource!.uri })
-        Program.kill(first.program.pid)
-        return resource!.uri
-      })
-      const id = transport.sessionId
-      yield* first.program.ended
-      expect(keptSessions(state)).toContain(`"level":"warning","subscriptions":["${uri}"]`)
-      yield* serve(config, env, first.port)
-      yield* Effect.promise(async () => {
-        const again = [{ text: expect.stringContaining("again") }]
-        expect((await client.callTool(echo("again"))).content).toMatchObject(again)
-        expect(transport.sessionId).toBe(id)
-        await expect.poll(() => told).toContain("tools")
-        // The server sends updates of resources that are subscribed to, once it is asked to.
-        await client.callTool({ name: "every__toggle-subscriber-updates", arguments: {} })
-        await expect.poll(() => told).toContain(uri)
-        await client.close()
-      })
-    }))
+  test.scopedLive("[G10] the official Client goes on after kill -9: no error, what it was answered last stands, and it is told that lists may have changed", function*() {
+    const { config, state } = yield* folder
+    const env = { MCP_LIFELINE_STATE: state }
+    const first = yield* serve(config, { ...env, ...slowDisk })
+    const client = new Client({ name: "official", version: "1" })
+    const told: Array<string> = []
+    client.setNotificationHandler(ToolListChangedNotificationSchema, () => void told.push("tools"))
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void told.push(params.uri))
+    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void told.push(params.level))
+    // By default it gives up on its stream after two tries, in 2.5 s: a gateway may take longer to start.
+    const transport = new StreamableHTTPClientTransport(new URL(first.url), { reconnectionOptions })
+    yield* Effect.promise(() => client.connect(transport as Transport))
+    const uri = yield* Effect.promise(async () => {
+      await expect.poll(async () => (await client.listResources()).resources).not.toEqual([])
+      const [resource] = (await client.listResources()).resources
+      await client.setLoggingLevel("warning")
+      await client.subscribeResource({ uri: resource!.uri })
+      Program.kill(first.program.pid)
+      return resource!.uri
+    })
+    const id = transport.sessionId
+    yield* first.program.ended
+    expect(keptSessions(state)).toContain(`"level":"warning","subscriptions":["${uri}"]`)
+    yield* serve(config, env, first.port)
+    yield* Effect.promise(async () => {
+      const again = [{ text: expect.stringContaining("again") }]
+      expect((await client.callTool(echo("again"))).content).toMatchObject(again)
+      expect(transport.sessionId).toBe(id)
+      await expect.poll(() => told).toContain("tools")
+      // The server sends updates of resources that are subscribed to, once it is asked to.
+      await client.callTool({ name: "every__toggle-subscriber-updates", arguments: {} })
+      await expect.poll(() => told).toContain(uri)
+      await client.close()
+    })
+  })
 
-  it.scopedLive("[G10] [W7] adopt puts wrap in front of a gateway, too: a call that its host makes while the gateway is away only waits", () =>
-    Effect.gen(function*() {
-      const { config, state } = yield* folder
-      const env = { MCP_LIFELINE_STATE: state }
-      const first = yield* serve(config, env)
-      const file = join(config, "..", "host.json")
-      writeFileSync(file, JSON.stringify({ mcpServers: { lifeline: { type: "http", url: first.url } } }))
-      expect(yield* Program.run(["adopt", file, "--yes"], env)).toMatchObject({ code: 0, stderr: "" })
-      const { args, command } = JSON.parse(readFileSync(file, "utf8")).mcpServers.lifeline
-      expect(args.slice(-2)).toEqual(["wrap", first.url])
-      // However long the gateway takes to start.
-      args.splice(-1, 0, ...options("timeouts.wait=2min"))
-      const host = yield* Effect.acquireRelease(
-        Effect.sync(() => Host.start(command, args, { ...process.env, ...env })),
-        (host) => Effect.promise(() => host[Symbol.asyncDispose]())
-      )
-      const call = (message: string) => host.call("every__echo", { message })
-      yield* Effect.promise(async () => {
-        await host.initialize()
-        expect(await call("first")).toContain("first")
-      })
-      yield* killed(first.program)
-      const waiting = call("while it is away")
-      yield* serve(config, env, first.port)
-      expect(yield* Effect.promise(() => waiting)).toContain("while it is away")
-    }))
+  test.scopedLive("[G10] [W7] adopt puts wrap in front of a gateway, too: a call that its host makes while the gateway is away only waits", function*() {
+    const { config, state } = yield* folder
+    const env = { MCP_LIFELINE_STATE: state }
+    const first = yield* serve(config, env)
+    const file = join(config, "..", "host.json")
+    writeFileSync(file, JSON.stringify({ mcpServers: { lifeline: { type: "http", url: first.url } } }))
+    expect(yield* Program.run(["adopt", file, "--yes"], env)).toMatchObject({ code: 0, stderr: "" })
+    const { args, command } = JSON.parse(readFileSync(file, "utf8")).mcpServers.lifeline
+    expect(args.slice(-2)).toEqual(["wrap", first.url])
+    // However long the gateway takes to start.
+    args.splice(-1, 0, ...options("timeouts.wait=2min"))
+    const host = yield* Effect.acquireRelease(
+      Effect.sync(() => Host.start(command, args, { ...process.env, ...env })),
+      (host) => Effect.promise(() => host[Symbol.asyncDispose]())
+    )
+    const call = (message: string) => host.call("every__echo", { message })
+    yield* Effect.promise(async () => {
+      await host.initialize()
+      expect(await call("first")).toContain("first")
+    })
+    yield* killed(first.program)
+    const waiting = call("while it is away")
+    yield* serve(config, env, first.port)
+    expect(yield* Effect.promise(() => waiting)).toContain("while it is away")
+  })
 })

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { type Backend, BackendUnavailable, type CallError } from "@mcp-lifeline/core"
 import { Bytes } from "@mcp-lifeline/core/text"
 import { bytesOf, type SettingChange, subscriptionLimits } from "@mcp-lifeline/http-server"
@@ -9,6 +8,7 @@ import * as fc from "fast-check"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { ClientSubscriptions } from "../../src/clients/ClientSubscriptions.js"
 import type { ResolvedName } from "../../src/clients/NameResolver.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
 const key = (name: string) => `io.modelcontextprotocol/${name}`
@@ -240,46 +240,44 @@ describe("subscriptions of the host of one wrapped server", () => {
     return { ...host, asked }
   })
 
-  it.scopedLive("[X5 W3] are limited in length and in all, where it has a session; what is refused reaches no server", () =>
-    Effect.gen(function*() {
-      mayLeave("quotas")
-      const { asked, initialize, request } = yield* wrapped
-      yield* Effect.promise(async () => {
-        await initialize()
-        let id = 0
-        const errorOf = async (method: string, uri: string) => (await request(++id, method, { uri })).error?.message
-        for (const one of fitting) expect(await errorOf("resources/subscribe", one)).toBeUndefined()
-        asked.length = 0
-        const long = uri(1, Bytes(item + 1))
-        expect(await errorOf("resources/subscribe", long)).toContain(`one that is subscribed to may have ${item}`)
-        expect(await errorOf("resources/subscribe", "t://more")).toContain(`may have ${bytes} of one client`)
-        expect(asked).toEqual([])
-        expect(await errorOf("resources/subscribe", uri(7))).toBeUndefined()
-        expect(await errorOf("resources/unsubscribe", uri(7))).toBeUndefined()
-        expect(await errorOf("resources/subscribe", "t://more")).toBeUndefined()
-      })
-    }))
+  test.scopedLive("[X5 W3] are limited in length and in all, where it has a session; what is refused reaches no server", function*() {
+    mayLeave("quotas")
+    const { asked, initialize, request } = yield* wrapped
+    yield* Effect.promise(async () => {
+      await initialize()
+      let id = 0
+      const errorOf = async (method: string, uri: string) => (await request(++id, method, { uri })).error?.message
+      for (const one of fitting) expect(await errorOf("resources/subscribe", one)).toBeUndefined()
+      asked.length = 0
+      const long = uri(1, Bytes(item + 1))
+      expect(await errorOf("resources/subscribe", long)).toContain(`one that is subscribed to may have ${item}`)
+      expect(await errorOf("resources/subscribe", "t://more")).toContain(`may have ${bytes} of one client`)
+      expect(asked).toEqual([])
+      expect(await errorOf("resources/subscribe", uri(7))).toBeUndefined()
+      expect(await errorOf("resources/unsubscribe", uri(7))).toBeUndefined()
+      expect(await errorOf("resources/subscribe", "t://more")).toBeUndefined()
+    })
+  })
 
-  it.scopedLive("[X5 W3 E8] are limited in length and in all, where it has none; what is refused reaches no server", () =>
-    Effect.gen(function*() {
-      mayLeave("quotas")
-      const { asked, receive, request, until, said } = yield* wrapped
-      const clientInfo = { [key("clientInfo")]: { name: "host", version: "1" } }
-      const _meta = { [key("protocolVersion")]: "2026-07-28", ...clientInfo, [key("clientCapabilities")]: {} }
-      const listen = (uris: ReadonlyArray<string>) => ({ _meta, notifications: { resourceSubscriptions: uris } })
-      yield* Effect.promise(async () => {
-        receive({ id: "open", method: "subscriptions/listen", params: listen(fitting) })
-        await until(() => said.find(({ method }) => method === "notifications/subscriptions/acknowledged"))
-        asked.length = 0
-        const errorOf = async (id: string, uri: string) =>
-          (await request(id, "subscriptions/listen", listen([uri]))).error?.message
-        expect(await errorOf("long", uri(1, Bytes(item + 1)))).toContain(`one that is subscribed to may have ${item}`)
-        expect(await errorOf("more", "t://more")).toContain(`may have ${bytes} of one client`)
-        expect(asked).toEqual([])
-        receive({ method: "notifications/cancelled", params: { requestId: "open" } })
-        said.length = 0
-        receive({ id: "then", method: "subscriptions/listen", params: listen(["t://more"]) })
-        await until(() => said.find(({ method }) => method === "notifications/subscriptions/acknowledged"))
-      })
-    }))
+  test.scopedLive("[X5 W3 E8] are limited in length and in all, where it has none; what is refused reaches no server", function*() {
+    mayLeave("quotas")
+    const { asked, receive, request, until, said } = yield* wrapped
+    const clientInfo = { [key("clientInfo")]: { name: "host", version: "1" } }
+    const _meta = { [key("protocolVersion")]: "2026-07-28", ...clientInfo, [key("clientCapabilities")]: {} }
+    const listen = (uris: ReadonlyArray<string>) => ({ _meta, notifications: { resourceSubscriptions: uris } })
+    yield* Effect.promise(async () => {
+      receive({ id: "open", method: "subscriptions/listen", params: listen(fitting) })
+      await until(() => said.find(({ method }) => method === "notifications/subscriptions/acknowledged"))
+      asked.length = 0
+      const errorOf = async (id: string, uri: string) =>
+        (await request(id, "subscriptions/listen", listen([uri]))).error?.message
+      expect(await errorOf("long", uri(1, Bytes(item + 1)))).toContain(`one that is subscribed to may have ${item}`)
+      expect(await errorOf("more", "t://more")).toContain(`may have ${bytes} of one client`)
+      expect(asked).toEqual([])
+      receive({ method: "notifications/cancelled", params: { requestId: "open" } })
+      said.length = 0
+      receive({ id: "then", method: "subscriptions/listen", params: listen(["t://more"]) })
+      await until(() => said.find(({ method }) => method === "notifications/subscriptions/acknowledged"))
+    })
+  })
 })

@@ -1,3 +1,4 @@
+import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Duration, Effect } from "effect"
 import { createServer, type RequestListener } from "node:http"
@@ -8,7 +9,7 @@ import * as Proof from "../../src/instances/Proof.js"
 import * as RunningGateways from "../../src/instances/RunningGateways.js"
 import { describe, expect, it, test } from "../support/vitest.js"
 
-const secret = Proof.newSecret()
+const secret = SealedId.randomSecret()
 
 const registered = Effect.fnUntraced(function*(startedAt: number, config: string, inCluster?: boolean) {
   const url = yield* listening(createServer(({ url = "" }, response) => void response.end(Proof.answer(secret, url))))

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Logger, Redacted } from "effect"
 import { Backends, Endpoint, McpJson, ServerPool } from "mcp-lifeline"
 import { createServer, type IncomingHttpHeaders } from "node:http"
@@ -8,6 +7,7 @@ import { answerTo, bodyOf } from "../../../sign-in/test/support/AuthServer.js"
 import { listening } from "../../../testing/test/support/listening.js"
 import * as ClientValues from "../../src/config/clientValues.js"
 import { authentication, call, caller, type Callers, connect } from "../support/Callers.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
 const who = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
@@ -116,58 +116,57 @@ describe("what a configuration says of the client", () => {
     expect(of("Zoë", "header")).toContain("a header cannot have")
   })
 
-  it.scopedLive("[G22:real] each client's own server is started with what its token says, also when that changes", () =>
-    Effect.gen(function*() {
-      const callers: Callers = new Map([
-        ["t-anna", caller("anna", { email: "anna@example.com", secret: "other-claim" })],
-        ["t-ben", caller("ben", { email: "ben@example.com" })],
-        ["t-carl", caller("carl", { secret: "other-claim" })]
-      ])
-      const lines: Array<string> = []
-      const logger = Logger.make(({ cause, message }) => void lines.push(inspect([message, cause], { depth: 10 })))
-      const web = yield* webServer
-      const { servers, url } = yield* Effect.provide(
-        gateway({
-          s: { command: process.execPath, args: [who], env: { WHO: "${client.subject}/${client.claim.email}" } },
-          w: { url: web.url, protocol: "2025", headers: { "X-User": "${client.claim.email}", "X-Key": "${KEY}" } }
-        }, callers),
-        Logger.replace(Logger.defaultLogger, logger)
-      )
-      const [anna, anna2] = [yield* connect(url, "t-anna"), yield* connect(url, "t-anna")]
-      const [ben, carl] = [yield* connect(url, "t-ben"), yield* connect(url, "t-carl")]
-      const startedAs = (client: typeof anna) =>
-        Effect.map(call(client, "s__who"), (text) => JSON.parse(text) as { env: { WHO: string }; pid: number })
-      const all = [startedAs(anna), startedAs(anna2), startedAs(ben)] as const
-      const [first, second, third] = yield* Effect.all(all, { concurrency: "unbounded" })
-      const people = ["anna/anna@example.com", "anna/anna@example.com", "ben/ben@example.com"]
-      expect([first, second, third].map(({ env }) => env.WHO)).toEqual(people)
-      expect(new Set([first.pid, second.pid, third.pid]).size).toBe(3)
-      const askedAs = (client: typeof anna) =>
-        Effect.map(call(client, "w__ask"), (text) => {
-          expect(text).toBe("answered")
-          const { "x-key": key, "x-user": user } = web.headers.at(-1)!
-          return [user, key]
-        })
-      expect(yield* askedAs(anna)).toEqual(["anna@example.com", "s3cret-value"])
-      expect(yield* askedAs(ben)).toEqual(["ben@example.com", "s3cret-value"])
-      // Without the claim nothing is started, and the client is told which one that is.
-      const [refused, refusedToo] = yield* Effect.all([call(carl, "s__who"), call(carl, "w__ask")])
-      expect(refused).toContain(`the claim "email" of this client is missing: the variable WHO needs it`)
-      expect(refusedToo).toContain(`the claim "email" of this client is missing: the header X-User needs it`)
-      expect(refused + refusedToo).not.toContain("other-claim")
-      callers.set("t-anna", caller("anna", { email: "anna@new.example" }))
-      const renewed = yield* startedAs(anna)
-      expect([renewed.env.WHO, renewed.pid === first.pid]).toEqual(["anna/anna@new.example", false])
-      expect(yield* askedAs(anna)).toEqual(["anna@new.example", "s3cret-value"])
-      expect((yield* startedAs(anna)).pid).toBe(renewed.pid)
-      expect((yield* startedAs(ben)).pid).toBe(third.pid)
-      callers.set("t-anna", caller("anna"))
-      expect(yield* call(anna, "s__who")).toContain(`the claim "email" of this client is missing`)
-      expect(yield* call(anna, "w__ask")).toContain(`the claim "email" of this client is missing`)
-      callers.set("t-carl", caller("carl", { email: "carl@example.com" }))
-      expect((yield* startedAs(carl)).env.WHO).toBe("carl/carl@example.com")
-      const backends = yield* servers.backends("s")
-      const statuses = yield* Effect.forEach(backends, ({ status }) => status)
-      expect(inspect([lines, statuses], { depth: 20 })).not.toMatch(/@example|@new|other-claim|s3cret-value/)
-    }))
+  test.scopedLive("[G22:real] each client's own server is started with what its token says, also when that changes", function*() {
+    const callers: Callers = new Map([
+      ["t-anna", caller("anna", { email: "anna@example.com", secret: "other-claim" })],
+      ["t-ben", caller("ben", { email: "ben@example.com" })],
+      ["t-carl", caller("carl", { secret: "other-claim" })]
+    ])
+    const lines: Array<string> = []
+    const logger = Logger.make(({ cause, message }) => void lines.push(inspect([message, cause], { depth: 10 })))
+    const web = yield* webServer
+    const { servers, url } = yield* Effect.provide(
+      gateway({
+        s: { command: process.execPath, args: [who], env: { WHO: "${client.subject}/${client.claim.email}" } },
+        w: { url: web.url, protocol: "2025", headers: { "X-User": "${client.claim.email}", "X-Key": "${KEY}" } }
+      }, callers),
+      Logger.replace(Logger.defaultLogger, logger)
+    )
+    const [anna, anna2] = [yield* connect(url, "t-anna"), yield* connect(url, "t-anna")]
+    const [ben, carl] = [yield* connect(url, "t-ben"), yield* connect(url, "t-carl")]
+    const startedAs = (client: typeof anna) =>
+      Effect.map(call(client, "s__who"), (text) => JSON.parse(text) as { env: { WHO: string }; pid: number })
+    const all = [startedAs(anna), startedAs(anna2), startedAs(ben)] as const
+    const [first, second, third] = yield* Effect.all(all, { concurrency: "unbounded" })
+    const people = ["anna/anna@example.com", "anna/anna@example.com", "ben/ben@example.com"]
+    expect([first, second, third].map(({ env }) => env.WHO)).toEqual(people)
+    expect(new Set([first.pid, second.pid, third.pid]).size).toBe(3)
+    const askedAs = (client: typeof anna) =>
+      Effect.map(call(client, "w__ask"), (text) => {
+        expect(text).toBe("answered")
+        const { "x-key": key, "x-user": user } = web.headers.at(-1)!
+        return [user, key]
+      })
+    expect(yield* askedAs(anna)).toEqual(["anna@example.com", "s3cret-value"])
+    expect(yield* askedAs(ben)).toEqual(["ben@example.com", "s3cret-value"])
+    // Without the claim nothing is started, and the client is told which one that is.
+    const [refused, refusedToo] = yield* Effect.all([call(carl, "s__who"), call(carl, "w__ask")])
+    expect(refused).toContain(`the claim "email" of this client is missing: the variable WHO needs it`)
+    expect(refusedToo).toContain(`the claim "email" of this client is missing: the header X-User needs it`)
+    expect(refused + refusedToo).not.toContain("other-claim")
+    callers.set("t-anna", caller("anna", { email: "anna@new.example" }))
+    const renewed = yield* startedAs(anna)
+    expect([renewed.env.WHO, renewed.pid === first.pid]).toEqual(["anna/anna@new.example", false])
+    expect(yield* askedAs(anna)).toEqual(["anna@new.example", "s3cret-value"])
+    expect((yield* startedAs(anna)).pid).toBe(renewed.pid)
+    expect((yield* startedAs(ben)).pid).toBe(third.pid)
+    callers.set("t-anna", caller("anna"))
+    expect(yield* call(anna, "s__who")).toContain(`the claim "email" of this client is missing`)
+    expect(yield* call(anna, "w__ask")).toContain(`the claim "email" of this client is missing`)
+    callers.set("t-carl", caller("carl", { email: "carl@example.com" }))
+    expect((yield* startedAs(carl)).env.WHO).toBe("carl/carl@example.com")
+    const backends = yield* servers.backends("s")
+    const statuses = yield* Effect.forEach(backends, ({ status }) => status)
+    expect(inspect([lines, statuses], { depth: 20 })).not.toMatch(/@example|@new|other-claim|s3cret-value/)
+  })
 })

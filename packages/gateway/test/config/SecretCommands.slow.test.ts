@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect, type Scope } from "effect"
 import { createHash, randomBytes } from "node:crypto"
@@ -10,6 +9,7 @@ import * as Gateway from "../support/Gateway.js"
 import { options, wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 import { listing, scripted } from "../support/Scripted.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const source = scripted(
   `const { createHash } = await import("node:crypto")
@@ -123,81 +123,77 @@ const expectNone = (text: string, secrets: ReadonlyArray<string>): void => {
 }
 
 describe("secrets from a command", () => {
-  it.scopedLive.each(Object.keys(doors))(
+  test.scopedLive.each(Object.keys(doors))(
     "[S14:real] a server that is started gets the value, after kill -9 the new one, and nobody sees it: %s",
-    (name) =>
-      Effect.gen(function*() {
-        const { keyed, line, path, server, write } = yield* prepared
-        const [one, two] = [newSecret(), newSecret()]
-        write(one)
-        const args = ["--secret", `API_KEY=${line}`, ...options("reconnect.initialDelay=1"), "--", ...server]
-        const door = yield* (doors[name] as Open)({ path, server: { ...keyed, reconnect: { initialDelay: 1 } }, args })
-        const [pid = "", first] = (yield* door.call("key")).split(" ")
-        expect(first).toBe(digest(one))
-        write(two)
-        process.kill(Number(pid), "SIGKILL")
-        let answer = [pid]
-        // The first call may be the one that finds out.
-        while (answer[0] === pid) {
-          answer = (yield* Effect.catchAllCause(door.call("key"), () => Effect.succeed(pid))).split(" ")
-        }
-        expect(answer[1]).toBe(digest(two))
-        expectNone(yield* door.seen, [one, two])
-      })
-  )
-
-  it.scopedLive("[S14:real] a server over HTTP gets the value with each connection, and nobody sees it", () =>
-    Effect.gen(function*() {
-      const { command, path, write } = yield* prepared
-      const server = yield* HttpFaultServer.make()
+    function*(name) {
+      const { keyed, line, path, server, write } = yield* prepared
       const [one, two] = [newSecret(), newSecret()]
       write(one)
-      const headers = { Authorization: { command, timeout: "1 min", prefix: "Bearer " } }
-      const remote = { url: server.url, headers, reconnect: { initialDelay: 1 } }
-      const door = yield* (doors["serve"] as Open)({ path, server: remote, args: [] })
-      yield* door.call("echo")
-      const sent = () => server.seen.at(-1)?.headers["authorization"]
-      expect(new Set(server.seen.map(({ headers }) => headers["authorization"]))).toEqual(new Set([`Bearer ${one}`]))
+      const args = ["--secret", `API_KEY=${line}`, ...options("reconnect.initialDelay=1"), "--", ...server]
+      const door = yield* (doors[name] as Open)({ path, server: { ...keyed, reconnect: { initialDelay: 1 } }, args })
+      const [pid = "", first] = (yield* door.call("key")).split(" ")
+      expect(first).toBe(digest(one))
       write(two)
-      server.sessions.clear()
-      while (sent() !== `Bearer ${two}`) yield* door.call("echo")
+      process.kill(Number(pid), "SIGKILL")
+      let answer = [pid]
+      // The first call may be the one that finds out.
+      while (answer[0] === pid) {
+        answer = (yield* Effect.catchAllCause(door.call("key"), () => Effect.succeed(pid))).split(" ")
+      }
+      expect(answer[1]).toBe(digest(two))
       expectNone(yield* door.seen, [one, two])
-    }))
+    }
+  )
 
-  it.scopedLive("[S14:real] a command that fails is retried, and the status names the server's field, the program and the exit code", () =>
-    Effect.gen(function*() {
-      const { keyed, write } = yield* prepared
-      write("exit 9")
-      const { base, env, program } = yield* Gateway.serveHere({
-        keyed: { ...keyed, reconnect: { initialDelay: 1, maxDelay: 20 } },
-        absent: { url: "http://127.0.0.1:9/mcp", headers: { "X-Key": { command: ["no-such-password-manager"] } } }
-      })
-      const failed = yield* Gateway.untilStatus(base, ({ lastError }) => lastError !== undefined, "keyed")
-      expect(failed.lastError.message).toMatch(/env\.API_KEY: .+ exited with code 9: run it in a terminal/)
-      const absent = yield* Gateway.untilStatus(base, ({ lastError }) => lastError !== undefined, "absent")
-      expect(absent).toMatchObject({ state: "PermanentlyFailed" })
-      const notFound = /headers\.X-Key: command "no-such-password-manager" was not found in PATH/
-      expect(absent.lastError.message).toMatch(notFound)
-      write(newSecret())
-      yield* Gateway.untilStatus(base, Gateway.isConnected, "keyed")
-      expect(program.stdout() + program.stderr() + filesIn(env.MCP_LIFELINE_STATE)).not.toContain("not to be shown")
-    }))
+  test.scopedLive("[S14:real] a server over HTTP gets the value with each connection, and nobody sees it", function*() {
+    const { command, path, write } = yield* prepared
+    const server = yield* HttpFaultServer.make()
+    const [one, two] = [newSecret(), newSecret()]
+    write(one)
+    const headers = { Authorization: { command, timeout: "1 min", prefix: "Bearer " } }
+    const remote = { url: server.url, headers, reconnect: { initialDelay: 1 } }
+    const door = yield* (doors["serve"] as Open)({ path, server: remote, args: [] })
+    yield* door.call("echo")
+    const sent = () => server.seen.at(-1)?.headers["authorization"]
+    expect(new Set(server.seen.map(({ headers }) => headers["authorization"]))).toEqual(new Set([`Bearer ${one}`]))
+    write(two)
+    server.sessions.clear()
+    while (sent() !== `Bearer ${two}`) yield* door.call("echo")
+    expectNone(yield* door.seen, [one, two])
+  })
 
-  it.scopedLive("[S14:real] `check` runs the command, as it starts the server, and shows nothing of it", () =>
-    Effect.gen(function*() {
-      const { command, path, write } = yield* prepared
-      const secret = newSecret()
-      write(secret)
-      const file = join(path, "mcp.json")
-      const env = { API_KEY: { command: [...command.slice(0, 1), "./manager.mjs", "./key"] } }
-      const keyed = { command: process.execPath, args: ["server.mjs"], cwd: ".", env }
-      const wrong = { command: "x", env: { API_KEY: { command: [], shell: true } } }
-      writeFileSync(file, JSON.stringify({ mcpServers: { keyed, wrong } }))
-      const own = { MCP_LIFELINE_STATE: join(path, "state") }
-      const { code, stderr, stdout } = yield* Program.run(["check", "--connect", file], own)
-      expect(stdout + stderr).toMatch(/connected: scripted 1, .*, tools: 1/)
-      expect(stdout + stderr).toMatch(/mcpServers\.wrong\.env\.API_KEY\.command: is no command/)
-      expect(stdout + stderr).not.toContain(secret)
-      expect(code).toBe(1)
-    }))
+  test.scopedLive("[S14:real] a command that fails is retried, and the status names the server's field, the program and the exit code", function*() {
+    const { keyed, write } = yield* prepared
+    write("exit 9")
+    const { base, env, program } = yield* Gateway.serveHere({
+      keyed: { ...keyed, reconnect: { initialDelay: 1, maxDelay: 20 } },
+      absent: { url: "http://127.0.0.1:9/mcp", headers: { "X-Key": { command: ["no-such-password-manager"] } } }
+    })
+    const failed = yield* Gateway.untilStatus(base, ({ lastError }) => lastError !== undefined, "keyed")
+    expect(failed.lastError.message).toMatch(/env\.API_KEY: .+ exited with code 9: run it in a terminal/)
+    const absent = yield* Gateway.untilStatus(base, ({ lastError }) => lastError !== undefined, "absent")
+    expect(absent).toMatchObject({ state: "PermanentlyFailed" })
+    const notFound = /headers\.X-Key: command "no-such-password-manager" was not found in PATH/
+    expect(absent.lastError.message).toMatch(notFound)
+    write(newSecret())
+    yield* Gateway.untilStatus(base, Gateway.isConnected, "keyed")
+    expect(program.stdout() + program.stderr() + filesIn(env.MCP_LIFELINE_STATE)).not.toContain("not to be shown")
+  })
+
+  test.scopedLive("[S14:real] `check` runs the command, as it starts the server, and shows nothing of it", function*() {
+    const { command, path, write } = yield* prepared
+    const secret = newSecret()
+    write(secret)
+    const file = join(path, "mcp.json")
+    const env = { API_KEY: { command: [...command.slice(0, 1), "./manager.mjs", "./key"] } }
+    const keyed = { command: process.execPath, args: ["server.mjs"], cwd: ".", env }
+    const wrong = { command: "x", env: { API_KEY: { command: [], shell: true } } }
+    writeFileSync(file, JSON.stringify({ mcpServers: { keyed, wrong } }))
+    const own = { MCP_LIFELINE_STATE: join(path, "state") }
+    const { code, stderr, stdout } = yield* Program.run(["check", "--connect", file], own)
+    expect(stdout + stderr).toMatch(/connected: scripted 1, .*, tools: 1/)
+    expect(stdout + stderr).toMatch(/mcpServers\.wrong\.env\.API_KEY\.command: is no command/)
+    expect(stdout + stderr).not.toContain(secret)
+    expect(code).toBe(1)
+  })
 })

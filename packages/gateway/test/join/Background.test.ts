@@ -1,3 +1,4 @@
+import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
@@ -11,7 +12,7 @@ import * as Background from "../../src/join/Background.js"
 import { connector } from "../../src/join/join.js"
 import { describe, expect, test } from "../support/vitest.js"
 
-const gateway = Effect.fnUntraced(function*(secret: ReturnType<typeof Proof.newSecret>) {
+const gateway = Effect.fnUntraced(function*(secret: ReturnType<typeof SealedId.randomSecret>) {
   const asked: Array<string | undefined> = []
   const state = { isOurs: true }
   const url = yield* listening(createServer(({ headers, url = "" }, response) => {
@@ -33,7 +34,7 @@ const failureIn = (state: string, file: string) =>
 describe("the gateway of a file", () => {
   test.scopedLive("[G14] is the one that serves this file, and no other is started", function*() {
     const state = StateFolder.make(yield* folder)
-    const secret = Proof.newSecret()
+    const secret = SealedId.randomSecret()
     const { url } = yield* gateway(secret)
     const { url: other } = yield* gateway(secret)
     const found = yield* Effect.gen(function*() {
@@ -70,12 +71,18 @@ describe("the gateway of a file", () => {
 
   test.scopedLive("[X6] whoever has taken its port since it was found is sent nothing", function*() {
     const state = StateFolder.make(yield* folder)
-    const secret = Proof.newSecret()
+    const secret = SealedId.randomSecret()
     const { asked, url } = yield* gateway(secret)
     // The first proof is for whoever looks for the gateway; then it is gone.
     asked.push("not yet")
     const error = yield* Effect.gen(function*() {
-      yield* RunningGateways.register({ url, config: "/this.json", startedAt: 1, token: Proof.newSecret(), secret })
+      yield* RunningGateways.register({
+        url,
+        config: "/this.json",
+        startedAt: 1,
+        token: SealedId.randomSecret(),
+        secret
+      })
       const { connect } = yield* connector({ file: "/this.json", linger: 1 })
       const options = { clientInfo: { name: "c", version: "1" }, capabilities: {}, report: () => {} }
       return yield* Effect.flip(Effect.scoped(connect(options as never)))

@@ -1,4 +1,3 @@
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
@@ -15,6 +14,7 @@ import { folder as makeFolder } from "../../../testing/test/support/folder.js"
 import * as Gateway from "../support/Gateway.js"
 import * as Inspector from "../support/Inspector.js"
 import * as Program from "../support/Program.js"
+import { afterAll, beforeAll, describe, expect, it, test } from "../support/vitest.js"
 
 const published = (name: string): string =>
   join(dirname(createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)), "dist/index.js")
@@ -122,82 +122,80 @@ describe("published clients and servers", () => {
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
   for (const [name, connect] of Object.entries(clients)) {
-    it.scopedLive(`[G3 E8] ${name}: lists, calls, a resource, a prompt, completion, logging, progress, cancellation`, () =>
-      Effect.gen(function*() {
-        const { folder, url } = shared
-        const { call, client, loggers } = yield* Effect.acquireRelease(
-          Effect.promise(() => connect(url)),
-          ({ client }) => Effect.promise(() => client.close())
+    test.scopedLive(`[G3 E8] ${name}: lists, calls, a resource, a prompt, completion, logging, progress, cancellation`, function*() {
+      const { folder, url } = shared
+      const { call, client, loggers } = yield* Effect.acquireRelease(
+        Effect.promise(() => connect(url)),
+        ({ client }) => Effect.promise(() => client.close())
+      )
+      const said = async (...args: Parameters<Some["call"]>) => JSON.stringify(await call(...args))
+      yield* Effect.promise(async () => {
+        const { tools } = await client.listTools()
+        expect(new Set(tools.map((tool) => tool.name.split("__")[0]))).toEqual(
+          new Set(["every", "files", "memory", "think", "lifeline"])
         )
-        const said = async (...args: Parameters<Some["call"]>) => JSON.stringify(await call(...args))
-        yield* Effect.promise(async () => {
-          const { tools } = await client.listTools()
-          expect(new Set(tools.map((tool) => tool.name.split("__")[0]))).toEqual(
-            new Set(["every", "files", "memory", "think", "lifeline"])
-          )
-          expect(client.getInstructions()).toContain("every")
-          expect(await said("every__echo", { message: "hi" })).toContain("Echo: hi")
-          expect(await said("files__read_text_file", { path: join(folder, "note.txt") })).toContain("a note")
-          const entities = [{ name: "Ada", entityType: "person", observations: ["counts"] }]
-          await call("memory__create_entities", { entities })
-          expect(await said("memory__read_graph", {})).toContain("Ada")
-          const thought = { thought: "one", thoughtNumber: 1, totalThoughts: 1, nextThoughtNeeded: false }
-          expect(await said("think__sequentialthinking", thought)).toContain("thoughtNumber")
+        expect(client.getInstructions()).toContain("every")
+        expect(await said("every__echo", { message: "hi" })).toContain("Echo: hi")
+        expect(await said("files__read_text_file", { path: join(folder, "note.txt") })).toContain("a note")
+        const entities = [{ name: "Ada", entityType: "person", observations: ["counts"] }]
+        await call("memory__create_entities", { entities })
+        expect(await said("memory__read_graph", {})).toContain("Ada")
+        const thought = { thought: "one", thoughtNumber: 1, totalThoughts: 1, nextThoughtNeeded: false }
+        expect(await said("think__sequentialthinking", thought)).toContain("thoughtNumber")
 
-          const { resources } = await client.listResources()
-          const uri = resources.find((one) => one.uri.startsWith("demo://"))?.uri ?? ""
-          expect((await client.readResource({ uri })).contents[0]?.uri).toBe(uri)
-          const { prompts } = await client.listPrompts()
-          expect(prompts.map((prompt) => prompt.name)).toContain("every__simple-prompt")
-          expect((await client.getPrompt({ name: "every__simple-prompt" })).messages).not.toEqual([])
-          const { completion } = await client.complete({
-            ref: { type: "ref/prompt", name: "every__completable-prompt" },
-            argument: { name: "department", value: "S" }
-          })
-          expect(completion.values).toEqual(["Sales", "Support"])
+        const { resources } = await client.listResources()
+        const uri = resources.find((one) => one.uri.startsWith("demo://"))?.uri ?? ""
+        expect((await client.readResource({ uri })).contents[0]?.uri).toBe(uri)
+        const { prompts } = await client.listPrompts()
+        expect(prompts.map((prompt) => prompt.name)).toContain("every__simple-prompt")
+        expect((await client.getPrompt({ name: "every__simple-prompt" })).messages).not.toEqual([])
+        const { completion } = await client.complete({
+          ref: { type: "ref/prompt", name: "every__completable-prompt" },
+          argument: { name: "department", value: "S" }
+        })
+        expect(completion.values).toEqual(["Sales", "Support"])
 
-          const progress: Array<number> = []
-          const controller = new AbortController()
-          const cancelled = call("every__trigger-long-running-operation", { duration: 300, steps: 6000 }, {
-            onprogress: (one) => {
-              if (progress.push(one.progress) === 3) controller.abort("enough")
-            },
-            signal: controller.signal
-          })
-          await expect(cancelled).rejects.toThrow()
-          expect(progress.slice(0, 3)).toEqual([1, 2, 3])
+        const progress: Array<number> = []
+        const controller = new AbortController()
+        const cancelled = call("every__trigger-long-running-operation", { duration: 300, steps: 6000 }, {
+          onprogress: (one) => {
+            if (progress.push(one.progress) === 3) controller.abort("enough")
+          },
+          signal: controller.signal
         })
-        if (name.includes("2026")) return
-        yield* Effect.promise(async () => {
-          await client.setLoggingLevel("debug")
-          await call("every__toggle-simulated-logging", {})
-        })
-        expect(yield* Program.eventually(() => loggers[0])).toBe("every")
-        yield* Effect.promise(() => call("every__toggle-simulated-logging", {}))
-      }))
+        await expect(cancelled).rejects.toThrow()
+        expect(progress.slice(0, 3)).toEqual([1, 2, 3])
+      })
+      if (name.includes("2026")) return
+      yield* Effect.promise(async () => {
+        await client.setLoggingLevel("debug")
+        await call("every__toggle-simulated-logging", {})
+      })
+      expect(yield* Program.eventually(() => loggers[0])).toBe("every")
+      yield* Effect.promise(() => call("every__toggle-simulated-logging", {}))
+    })
   }
 
-  it.scopedLive("[G3] the inspector's command line: lists, calls, a resource, a prompt", () =>
-    Effect.gen(function*() {
-      const { folder, url } = shared
-      const cli = Inspector.copy(folder)
-      const ask = (...args: ReadonlyArray<string>) =>
-        Effect.promise(async () => {
-          const { code, stderr, stdout } = await run(cli, [url.href, "--transport", "http", ...args])
-          if (code !== 0) throw new Error(stderr)
-          return JSON.parse(stdout)
-        })
-      const { tools } = yield* ask("--method", "tools/list")
-      expect(tools.map(({ name }: { name: string }) => name)).toEqual(
-        expect.arrayContaining(["every__echo", "memory__read_graph"])
-      )
-      const called = yield* ask("--method", "tools/call", "--tool-name", "every__echo", "--tool-arg", "message=hi")
-      expect(called.content).toEqual([{ type: "text", text: "Echo: hi" }])
-      const { resources } = yield* ask("--method", "resources/list")
-      const { uri } = resources.find((one: { uri: string }) => one.uri.startsWith("demo://"))
-      expect((yield* ask("--method", "resources/read", "--uri", uri)).contents[0].uri).toBe(uri)
-      expect((yield* ask("--method", "prompts/get", "--prompt-name", "every__simple-prompt")).messages).not.toEqual([])
-    }))
+  test.scopedLive("[G3] the inspector's command line: lists, calls, a resource, a prompt", function*() {
+    const { folder, url } = shared
+    const cli = Inspector.copy(folder)
+    const ask = (...args: ReadonlyArray<string>) =>
+      Effect.promise(async () => {
+        const { code, stderr, stdout } = await run(cli, [url.href, "--transport", "http", ...args])
+        if (code !== 0) throw new Error(stderr)
+        return JSON.parse(stdout)
+      })
+    const { tools } = yield* ask("--method", "tools/list")
+    expect(tools.map(({ name }: { name: string }) => name)).toEqual(
+      expect.arrayContaining(["every__echo", "memory__read_graph"])
+    )
+    const called = yield* ask("--method", "tools/call", "--tool-name", "every__echo", "--tool-arg", "message=hi")
+    expect(called.content).toEqual([{ type: "text", text: "Echo: hi" }])
+    const { resources } = yield* ask("--method", "resources/list")
+    const { uri } = resources.find((one: { uri: string }) => one.uri.startsWith("demo://"))
+    expect((yield* ask("--method", "resources/read", "--uri", uri)).contents[0].uri).toBe(uri)
+    expect((yield* ask("--method", "prompts/get", "--prompt-name", "every__simple-prompt")).messages).not.toEqual([])
+  })
 
   it.scopedLive.skipIf(!isThere)(
     `[G3] mcporter lists and calls${isThere ? "" : " (skipped: mcporter cannot be installed from the registry)"}`,

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber } from "effect"
 import type { ServerPool } from "mcp-lifeline"
@@ -6,6 +5,7 @@ import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import { chat, gateway, type Talk } from "../support/Talk.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
@@ -48,35 +48,33 @@ const kinds: ReadonlyArray<readonly [string, Partial<ServerPool.Server>]> = [
 ]
 
 describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
-  it.scopedLive("[G15] [G12] has its call wait for a server that is not up yet, though its first attempts fail", () =>
-    Effect.gen(function*() {
-      const { give, server } = yield* licensed({ ...sessions, timeouts: { wait: "2 minutes" } })
-      const { client } = yield* gateway([server])
-      const one = yield* client()
-      const pid = yield* Effect.fork(promise(() => chat("o").pid(one)))
-      const unknown = yield* Effect.fork(promise(() => one.request("tools/call", { name: "o__no_such_tool" })))
-      yield* untilDown(one)
-      // Lists wait for no more than the first attempt.
-      expect(yield* promise(() => one.tools())).toEqual([])
-      give()
-      expect(yield* Fiber.join(pid)).toBeGreaterThan(0)
-      const noServer = { code: -32_602, message: expect.stringContaining("no server offers") }
-      expect((yield* Fiber.join(unknown)).error).toMatchObject(noServer)
-    }))
+  test.scopedLive("[G15] [G12] has its call wait for a server that is not up yet, though its first attempts fail", function*() {
+    const { give, server } = yield* licensed({ ...sessions, timeouts: { wait: "2 minutes" } })
+    const { client } = yield* gateway([server])
+    const one = yield* client()
+    const pid = yield* Effect.fork(promise(() => chat("o").pid(one)))
+    const unknown = yield* Effect.fork(promise(() => one.request("tools/call", { name: "o__no_such_tool" })))
+    yield* untilDown(one)
+    // Lists wait for no more than the first attempt.
+    expect(yield* promise(() => one.tools())).toEqual([])
+    give()
+    expect(yield* Fiber.join(pid)).toBeGreaterThan(0)
+    const noServer = { code: -32_602, message: expect.stringContaining("no server offers") }
+    expect((yield* Fiber.join(unknown)).error).toMatchObject(noServer)
+  })
 
-  it.scopedLive("[G12] is told of a server that never came up what state it is in, why, and what to do", () =>
-    Effect.gen(function*() {
-      const { server } = yield* licensed({ ...sessions, timeouts: { wait: 100 } })
-      const { client } = yield* gateway([server])
-      const one = yield* client()
-      yield* promise(() => one.tools())
-      yield* untilDown(one)
-      // The last one is as of a tool whose own name hosts do not accept.
-      for (const name of ["o__pid", "o__no_such_tool", "o__files_read_0123abcd"]) {
-        expect((yield* promise(() => one.request("tools/call", { name }))).error).toMatchObject(down)
-      }
-      expect((yield* promise(() => one.request("prompts/get", { name: "o__greet" }))).error).toMatchObject(down)
-      const invalid = { code: -32_602 }
-      expect((yield* promise(() => one.request("tools/call", { name: "other__pid" }))).error).toMatchObject(invalid)
-    }))
+  test.scopedLive("[G12] is told of a server that never came up what state it is in, why, and what to do", function*() {
+    const { server } = yield* licensed({ ...sessions, timeouts: { wait: 100 } })
+    const { client } = yield* gateway([server])
+    const one = yield* client()
+    yield* promise(() => one.tools())
+    yield* untilDown(one)
+    // The last one is as of a tool whose own name hosts do not accept.
+    for (const name of ["o__pid", "o__no_such_tool", "o__files_read_0123abcd"]) {
+      expect((yield* promise(() => one.request("tools/call", { name }))).error).toMatchObject(down)
+    }
+    expect((yield* promise(() => one.request("prompts/get", { name: "o__greet" }))).error).toMatchObject(down)
+    const invalid = { code: -32_602 }
+    expect((yield* promise(() => one.request("tools/call", { name: "other__pid" }))).error).toMatchObject(invalid)
+  })
 })

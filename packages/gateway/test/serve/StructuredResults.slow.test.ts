@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
@@ -6,6 +5,7 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
 import { eras } from "../../../testing/test/support/Built.js"
 import * as Gateway from "../support/Gateway.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const clientInfo = { name: "a-test", version: "1.2.3" }
 const rows = ["first", "second"]
@@ -32,23 +32,22 @@ const groups = Object.keys(clients).flatMap((client) =>
 )
 
 describe.concurrent("serve and structured results", () => {
-  it.scopedLive.each(groups)(
+  test.scopedLive.each(groups)(
     "[E8] have the form of the client's revision, and fit the schema in its list: a client of $client, and a $sessions server of $era",
-    ({ client, era, sessions }) =>
-      Effect.gen(function*() {
-        const servers = { s: { command: process.execPath, args: [eras, era], lifeline: { sessions } } }
-        const { base } = yield* Gateway.serveHere(servers)
-        yield* Effect.promise(async () => {
-          const one = await clients[client]!(new URL(`${base}/mcp`))
-          // The official Clients compare results with the schemas of the last list.
-          const { tools } = await one.listTools()
-          const isObject = client === "2025" || era === "2025"
-          const schema = tools.find(({ name }) => name === "s__rows")?.outputSchema
-          expect(schema?.type).toBe(isObject ? "object" : "array")
-          const { structuredContent } = await one.callTool({ name: "s__rows" })
-          expect(structuredContent).toEqual(isObject ? { result: rows } : rows)
-          await one.close()
-        })
+    function*({ client, era, sessions }) {
+      const servers = { s: { command: process.execPath, args: [eras, era], lifeline: { sessions } } }
+      const { base } = yield* Gateway.serveHere(servers)
+      yield* Effect.promise(async () => {
+        const one = await clients[client]!(new URL(`${base}/mcp`))
+        // The official Clients compare results with the schemas of the last list.
+        const { tools } = await one.listTools()
+        const isObject = client === "2025" || era === "2025"
+        const schema = tools.find(({ name }) => name === "s__rows")?.outputSchema
+        expect(schema?.type).toBe(isObject ? "object" : "array")
+        const { structuredContent } = await one.callTool({ name: "s__rows" })
+        expect(structuredContent).toEqual(isObject ? { result: rows } : rows)
+        await one.close()
       })
+    }
   )
 })

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Clock, Effect, TestClock } from "effect"
 import { appendFileSync, chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -6,6 +5,7 @@ import { setImmediate } from "node:timers/promises"
 import { vi } from "vitest"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Systemd from "../../src/serve/Systemd.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const notified = Effect.gen(function*() {
   const path = yield* folder
@@ -25,24 +25,23 @@ const waiting = Effect.gen(function*() {
 
 describe.skipIf(process.platform === "win32")("what systemd is told", () => {
   for (const [micros, third] of [["3000000", 1000], ["60000000", 20_000]] as const) {
-    it.scoped(`[G7] that the gateway lives, three times in each WATCHDOG_USEC: ${micros}`, () =>
-      Effect.gen(function*() {
-        const { calls, lines } = yield* notified
-        const env = { NOTIFY_SOCKET: "/run/notify", WATCHDOG_USEC: micros, WATCHDOG_PID: String(process.pid) }
-        yield* Effect.scoped(Effect.gen(function*() {
-          yield* Systemd.notify("serves", env)
-          yield* calls(2)
-          expect(lines()).toEqual(["--ready --status=serves", "WATCHDOG=1"])
-          const began = yield* Clock.currentTimeMillis
-          for (const round of [1, 2]) {
-            yield* waiting
-            expect(Chunk.toReadonlyArray(yield* TestClock.sleeps())).toEqual([began + round * third])
-            yield* TestClock.adjust(third)
-            yield* calls(2 + round)
-          }
-        }))
-        yield* calls(5)
-        expect(lines().at(-1)).toBe("STOPPING=1")
+    test.scoped(`[G7] that the gateway lives, three times in each WATCHDOG_USEC: ${micros}`, function*() {
+      const { calls, lines } = yield* notified
+      const env = { NOTIFY_SOCKET: "/run/notify", WATCHDOG_USEC: micros, WATCHDOG_PID: String(process.pid) }
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Systemd.notify("serves", env)
+        yield* calls(2)
+        expect(lines()).toEqual(["--ready --status=serves", "WATCHDOG=1"])
+        const began = yield* Clock.currentTimeMillis
+        for (const round of [1, 2]) {
+          yield* waiting
+          expect(Chunk.toReadonlyArray(yield* TestClock.sleeps())).toEqual([began + round * third])
+          yield* TestClock.adjust(third)
+          yield* calls(2 + round)
+        }
       }))
+      yield* calls(5)
+      expect(lines().at(-1)).toBe("STOPPING=1")
+    })
   }
 })

@@ -1,9 +1,9 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Redacted } from "effect"
 import * as Backends from "../../src/config/Backends.js"
 import * as McpJson from "../../src/config/McpJson.js"
 import * as SeveralFleets from "../../src/serve/severalFleets.js"
 import * as Gateway from "../support/Gateway.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
 const noKey = { file: undefined, secret: undefined }
 const secret = { file: undefined, secret: Redacted.make("k".repeat(32)) }
@@ -45,16 +45,15 @@ describe("several gateways without a cluster", () => {
     expect(SeveralFleets.warning(secret, many(12))).toContain("s8, s9 and 2 more for itself")
   })
 
-  it.scopedLive("[D8] serve says so once, when it starts", () =>
-    Effect.gen(function*() {
-      const started = (env: Record<string, string>) =>
-        Effect.scoped(Effect.gen(function*() {
-          const { program } = yield* Gateway.serve({ files: { command: "cat", lifecycle: { lazy: true } } }, [], env)
-          program.signal("SIGTERM")
-          yield* program.ended
-          return `${program.stdout()}${program.stderr()}`.match(/each of them runs files for itself/g)?.length ?? 0
-        }))
-      expect(yield* started({ MCP_LIFELINE_SESSION_KEY: "k".repeat(32) })).toBe(1)
-      expect(yield* started({})).toBe(0)
-    }))
+  test.scopedLive("[D8] serve says so once, when it starts", function*() {
+    const started = (env: Record<string, string>) =>
+      Effect.scoped(Effect.gen(function*() {
+        const { program } = yield* Gateway.serve({ files: { command: "cat", lifecycle: { lazy: true } } }, [], env)
+        program.signal("SIGTERM")
+        yield* program.ended
+        return `${program.stdout()}${program.stderr()}`.match(/each of them runs files for itself/g)?.length ?? 0
+      }))
+    expect(yield* started({ MCP_LIFELINE_SESSION_KEY: "k".repeat(32) })).toBe(1)
+    expect(yield* started({})).toBe(0)
+  })
 })

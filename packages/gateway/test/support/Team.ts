@@ -44,7 +44,7 @@ export const loaded = (
 
 export const audience = "https://team.example/mcp"
 
-const none: AccessInUse.Loaded = { rules: undefined, problem: undefined, clients: [] }
+const none: AccessInUse.Loaded = { rules: undefined, clients: [] }
 
 /** Its own token is `operator`. `issuer`: whose access tokens it accepts, too. `isOpen`: it needs none as long as it has no clients with names. */
 export const team = Effect.fnUntraced(function*(
