@@ -15,7 +15,7 @@ import * as Login from "../../sign-in/src/Login.js"
 import * as RedirectListener from "../../sign-in/src/RedirectListener.js"
 import * as Registration from "../../sign-in/src/Registration.js"
 import * as TokenEndpoint from "../../sign-in/src/TokenEndpoint.js"
-import * as Signer from "../../sign-in/test/support/Signer.js"
+import { folder as newFolder } from "../../testing/test/support/folder.js"
 import * as McpJson from "../src/config/McpJson.js"
 import * as Json from "../src/document/Json.js"
 import * as Toml from "../src/document/Toml.js"
@@ -99,7 +99,7 @@ describe("files of any form", () => {
   })
 
   test.scopedLive("[X1:real] a file of the state folder that holds anything is ignored", function*() {
-    const path = yield* Signer.folder
+    const path = yield* newFolder
     const folder = StateFolder.make(path)
     for (const name of ["grants", "logins"]) mkdirSync(join(path, name), { recursive: true, mode: 0o700 })
     yield* holds(
@@ -202,7 +202,7 @@ describe("streams of any form", () => {
   )
 
   test.scopedLive("[X1:real] whatever a real server writes to its stdout and stderr, connecting fails with an error, and no more", function*() {
-    const path = join(yield* Signer.folder, "hostile.txt")
+    const path = join(yield* newFolder, "hostile.txt")
     yield* promise(async () => {
       const found = await Hostile.uncaught(async () => {
         const lines = fc.sample(Hostile.line, Hostile.runs(300))

@@ -17,6 +17,7 @@ import { vi } from "vitest"
 import * as AuthServer from "../../sign-in/test/support/AuthServer.js"
 import * as OidcServer from "../../sign-in/test/support/OidcServer.js"
 import * as Signer from "../../sign-in/test/support/Signer.js"
+import { folder as newFolder } from "../../testing/test/support/folder.js"
 import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 
 const ask = { name: "ask", arguments: {} }
@@ -31,7 +32,7 @@ const environment = (variables: Readonly<Record<string, string>>) =>
   )
 
 const machine = Effect.gen(function*() {
-  const state = yield* Signer.folder
+  const state = yield* newFolder
   const browser = yield* Signer.browser(false)
   yield* environment({ MCP_LIFELINE_STATE: state, BROWSER: browser.command, CI: "" })
   return { state, browser, grants: Grant.grants(StateFolder.make(state)).entries }
@@ -114,7 +115,7 @@ describe("the option signIn", () => {
 
   test.scopedLive("[A3:real] the status has the address of a login that waits for a person, until somebody has signed in", function*() {
     const server = yield* AuthServer.make
-    const folder = yield* Signer.folder
+    const folder = yield* newFolder
     yield* Effect.promise(async () => {
       const fleet = await connectAll({ mcpServers: { docs: { url: server.url } } }, {
         signIn: { browser: false, folder },
@@ -134,7 +135,7 @@ describe("the option signIn", () => {
   test.scopedLive("[A3] onLogin shows the address where no browser is opened, and connect waits for the person", function*() {
     const server = yield* AuthServer.make
     const { browser } = yield* machine
-    const folder = yield* Signer.folder
+    const folder = yield* newFolder
     const { logins, onLogin } = person()
     const log: Array<string> = []
     yield* Effect.promise(async () => {

@@ -100,9 +100,9 @@ describe.skipIf(process.platform !== "linux")("the browser of a platform", () =>
 
   test.scopedLive("[A4] is opened only at addresses of the web", function*() {
     const started = yield* programs({ mine: 0 })
-    for (const to of ["file:///etc/passwd", "x-https://a.example", "-https://a.example", "https:/a.example"]) {
-      expect(yield* open({ BROWSER: "mine" }, to)).toBe(false)
-    }
+    const files = ["file:///etc/passwd", "javascript:alert(1)"]
+    const others = ["x-https://a.example", "-https://a.example", "-x", " https://a.example", "https:/a.example"]
+    for (const to of [...files, ...others]) expect(yield* open({ BROWSER: "mine" }, to)).toBe(false)
     expect(started()).toEqual([])
     expect(yield* open({ BROWSER: "mine" }, "http://a.example")).toBe(true)
     expect(started()).toEqual(["mine", "http://a.example"])
@@ -150,10 +150,13 @@ while [ -d '${path}' ] && [ ! -e '${end}' ]; do sleep 0.02; done
 })
 
 describe("a browser that is asked for", () => {
-  it("[A4] is that of this machine, with its environment", () => {
+  it("[A4] is that of this machine, on a terminal or when asked for, and never under CI", () => {
+    const isOpened = (asked: boolean | undefined, terminal: boolean, env: NodeJS.ProcessEnv = {}) =>
+      Browser.choose(asked, terminal, env) !== undefined
     expect(Browser.choose(true, false, {})).toHaveProperty("open")
-    expect(Browser.choose(false, true, {})).toBeUndefined()
-    expect(Browser.choose(undefined, true, { CI: "no" })).toBeUndefined()
+    expect([isOpened(undefined, true), isOpened(undefined, false), isOpened(false, true)]).toEqual([true, false, false])
+    for (const CI of ["true", "1", "yes", "no"]) expect(isOpened(true, true, { CI })).toBe(false)
+    for (const CI of ["", "0", "false", "FALSE"]) expect(isOpened(true, true, { CI })).toBe(true)
   })
 })
 
@@ -165,6 +168,7 @@ describe("the page after a login", () => {
       )
     expect(page("All is well.", true)).toMatch(whole("Signed in", "All is well\\."))
     expect(page("No.", false)).toMatch(whole("Not signed in", "No\\."))
+    expect(page(`<script>"'&`, true)).toMatch(whole("Signed in", "&#60;script&#62;&#34;&#39;&#38;"))
   })
 })
 

@@ -1,34 +1,27 @@
 import { Effect, Either } from "effect"
 import { createServer } from "node:http"
 import { type AddressInfo, connect } from "node:net"
-import { describe, expect, test } from "../../testing/test/support/vitest.js"
+import { listening } from "../../testing/test/support/listening.js"
+import { describe, expect, test, vi } from "../../testing/test/support/vitest.js"
 import { fetchKeys } from "../src/Keys.js"
 
 type Page = unknown | ((origin: string) => unknown)
 
 /** An authorization server on this machine with these pages: a number is a status, a text no JSON. */
 const serving = (pages: Readonly<Record<string, Page>>) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const asked: Array<string> = []
-      const server = createServer(({ headers, url = "" }, response) => {
-        asked.push(`${url} ${headers.accept}`)
-        const found = pages[url] ?? 404
-        const page = typeof found === "function" ? found(origin) : found
-        if (typeof page === "number") {
-          response.writeHead(page, page === 302 ? { Location: "http://127.0.0.1:9/" } : {}).end()
-        } else response.end(typeof page === "string" ? page : JSON.stringify(page))
-      })
-      await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
-      const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-      return { server, asked, origin }
-    }),
-    ({ server }) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
+  Effect.gen(function*() {
+    const asked: Array<string> = []
+    const server = createServer(({ headers, url = "" }, response) => {
+      asked.push(`${url} ${headers.accept}`)
+      const found = pages[url] ?? 404
+      const page = typeof found === "function" ? found(origin) : found
+      if (typeof page === "number") {
+        response.writeHead(page, page === 302 ? { Location: "http://127.0.0.1:9/" } : {}).end()
+      } else response.end(typeof page === "string" ? page : JSON.stringify(page))
+    })
+    const origin: string = yield* listening(server)
+    return { server, asked, origin }
+  })
 
 const wellKnown = "/.well-known/oauth-authorization-server"
 const keys = { keys: [{ kid: "one" }] }
@@ -91,20 +84,9 @@ describe("the keys of an authorization server", () => {
       for (const one of [socket, through]) one.on("error", () => {})
       socket.pipe(through).pipe(socket)
     })
-    yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const { http_proxy, no_proxy } = process.env
-        Object.assign(process.env, { http_proxy: origin, no_proxy: "" })
-        return { http_proxy, no_proxy }
-      }),
-      (before) =>
-        Effect.sync(() => {
-          for (const [name, value] of Object.entries(before)) {
-            if (value === undefined) delete process.env[name]
-            else process.env[name] = value
-          }
-        })
-    )
+    vi.stubEnv("http_proxy", origin)
+    vi.stubEnv("no_proxy", "")
+    yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
     expect(yield* fetched({ issuer })).toMatch(/^Refused: /)
     expect(asked).toEqual([`${wellKnown} application/json`])
     expect(yield* fetched({ issuer, jwksUri: `${origin}/keys` })).toEqual(keys)

@@ -1,63 +1,38 @@
-import { Chunk, Effect, Fiber, Redacted, TestClock } from "effect"
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import { Chunk, Effect, Fiber, TestClock } from "effect"
+import { createServer } from "node:http"
+import { listening } from "../../testing/test/support/listening.js"
 import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Login from "../src/Login.js"
-import type * as PendingLogin from "../src/PendingLogin.js"
+import { waiting } from "./support/grants.js"
+import { turn } from "./support/SignIns.js"
 
-const taken = Effect.acquireRelease(
-  Effect.async<Server>((resume) => {
-    const server = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-  }),
-  (server) => Effect.sync(() => void server.close())
-)
-
-const free = (server: Server) => Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
-
-const loginAt = (server: Server): PendingLogin.PendingLogin => ({
-  server: "https://mcp.example/mcp",
-  account: "default",
-  issuer: "https://login.example",
-  metadata: { issuer: "https://login.example", token_endpoint: "https://login.example/token" },
-  resource: undefined,
-  client: { id: "client", origin: "registered", redirects: [] },
-  scope: undefined,
-  opened: true,
-  address: "https://login.example/authorize",
-  until: 0,
-  redirect: `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback`,
-  state: Redacted.make("state"),
-  verifier: Redacted.make("verifier")
+/** A login whose process has ended; something else listens at its port. */
+const taken = Effect.gen(function*() {
+  const server = createServer()
+  const login = waiting(0, { redirect: `${yield* listening(server)}/callback` })
+  return { server, login, resuming: yield* Effect.fork(Login.resume(login)) }
 })
 
 /** Waits until somebody sleeps on the virtual clock, for which sockets take real time. */
 const asleep = Effect.gen(function*() {
-  while (Chunk.isEmpty(yield* TestClock.sleeps())) {
-    yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-  }
+  while (Chunk.isEmpty(yield* TestClock.sleeps())) yield* turn
 })
+
+const tries = (count: number) => Effect.repeatN(Effect.zipRight(asleep, TestClock.adjust("100 millis")), count - 1)
 
 describe("a login that goes on in another process", () => {
   test.scoped("[A4] waits for the port of the process that has ended, which some systems give back a moment later", function*() {
-    const server = yield* taken
-    const login = loginAt(server)
-    const resuming = yield* Effect.fork(Login.resume(login))
-    for (let times = 0; times < 9; times++) {
-      yield* asleep
-      yield* TestClock.adjust("100 millis")
-    }
+    const { login, resuming, server } = yield* taken
+    yield* tries(9)
     yield* asleep
-    yield* free(server)
+    yield* Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
     yield* TestClock.adjust("100 millis")
     expect((yield* Fiber.join(resuming))?.listener.redirect).toBe(login.redirect)
   })
 
   test.scoped("[A4] is none where another program keeps the port", function*() {
-    const resuming = yield* Effect.fork(Login.resume(loginAt(yield* taken)))
-    for (let times = 0; times < 10; times++) {
-      yield* asleep
-      yield* TestClock.adjust("100 millis")
-    }
+    const { resuming } = yield* taken
+    yield* tries(10)
     expect(yield* Fiber.join(resuming)).toBeUndefined()
   })
 })

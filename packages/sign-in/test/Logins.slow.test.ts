@@ -1,13 +1,13 @@
 import type { Backend } from "@mcp-lifeline/core"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Deferred, type Duration, Effect, Fiber, Option, Redacted, Stream, TestClock } from "effect"
+import { folder as newFolder } from "../../testing/test/support/folder.js"
 import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Client from "../src/Client.js"
 import * as PendingLogin from "../src/PendingLogin.js"
 import * as SignIn from "../src/SignIn.js"
 import type * as State from "../src/State.js"
 import { waiting } from "./support/grants.js"
-import * as Signer from "./support/Signer.js"
 import { json, StubNetwork } from "./support/StubNetwork.js"
 
 const server = "https://mcp.example/mcp"
@@ -74,7 +74,7 @@ describe("a login that waits for a person", () => {
   test.scoped("[A4] is over, and shown by nobody, as soon as its process uses the tokens of another login", function*() {
     for (const way of ["tokens", "renew"] as const) {
       const network = new StubNetwork().authServer(login).resource(server, login)
-      const folder = yield* Signer.folder
+      const folder = yield* newFolder
       const waiting = yield* make(network, folder)
       yield* waiting.renew
       expect((yield* waiting.signIn.state)._tag).toBe("LoginNeeded")
@@ -91,7 +91,7 @@ describe("a login that waits for a person", () => {
 
   test.scoped("[A4] is over in a process that waits for the one that has begun it as well", function*() {
     const network = new StubNetwork().authServer(login).resource(server, login)
-    const folder = yield* Signer.folder
+    const folder = yield* newFolder
     const first = yield* make(network, folder)
     yield* first.renew
     const second = yield* make(network, folder)
@@ -109,7 +109,7 @@ describe("a login that waits for a person", () => {
 describe("a login that a person finishes", () => {
   test.scoped("[A1] is redeemed with its verifier, and shown as done; no query of the address is kept or sent", function*() {
     const net = network()
-    const folder = yield* Signer.folder
+    const folder = yield* newFolder
     const { renew, signIn, tokens } = yield* make(net, folder, { url: `https://user:pass@mcp.example/mcp?key=1#x` })
     expect(signIn.server).toBe(server)
     yield* renew
@@ -140,7 +140,7 @@ describe("a login that a person finishes", () => {
     for (const [metadata, answer, said] of cases) {
       yield* Effect.scoped(Effect.gen(function*() {
         const net = network().authServer(login, metadata)
-        const { renew, signIn } = yield* make(net, yield* Signer.folder)
+        const { renew, signIn } = yield* make(net, yield* newFolder)
         yield* renew
         const page = yield* comeBack(yield* addressOf(signIn), { code: "1", ...answer })
         expect([page.status, page.text.includes(said)]).toEqual([400, true])
@@ -149,14 +149,14 @@ describe("a login that a person finishes", () => {
       }))
     }
     yield* Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(network().authServer(login, promised), yield* Signer.folder)
+      const { renew, signIn } = yield* make(network().authServer(login, promised), yield* newFolder)
       yield* renew
       expect((yield* comeBack(yield* addressOf(signIn), { code: "1", iss: login })).status).toBe(200)
     }))
     // What comes twice is refused, too: who reads the first of them would not see the other.
     yield* Effect.scoped(Effect.gen(function*() {
       const net = network()
-      const { renew, signIn } = yield* make(net, yield* Signer.folder)
+      const { renew, signIn } = yield* make(net, yield* newFolder)
       yield* renew
       const { searchParams } = new URL(yield* addressOf(signIn))
       const state = searchParams.get("state")
@@ -176,7 +176,7 @@ describe("a login that a person finishes", () => {
           ++count < 3
             ? json(first, { error: "invalid_grant" })
             : json(200, { access_token: "a", token_type: "Bearer" }))
-        const { renew, signIn } = yield* make(net, yield* Signer.folder)
+        const { renew, signIn } = yield* make(net, yield* newFolder)
         yield* renew
         const page = yield* Effect.fork(comeBack(yield* addressOf(signIn)))
         const over = yield* Effect.fork(reaches(signIn, tag))
@@ -192,7 +192,7 @@ describe("a login that a person finishes", () => {
 
   test.scoped("[A4] one that is refused is asked for again after 10 minutes, or when somebody asks; the message says how", function*() {
     const net = network()
-    const folder = yield* Signer.folder
+    const folder = yield* newFolder
     const { renew, signIn } = yield* make(net, folder, { account: "work" })
     yield* renew
     const first = yield* addressOf(signIn)
@@ -221,7 +221,7 @@ describe("a login that a person finishes", () => {
   })
 
   test.scoped("[A4] one that was refused is asked for again by its process after ten minutes, and by another one at once", function*() {
-    const [net, folder] = [network(), yield* Signer.folder]
+    const [net, folder] = [network(), yield* newFolder]
     yield* TestClock.setTime(1_000_000)
     const { renew, signIn } = yield* make(net, folder)
     for (const one of [{ renew, signIn }, yield* make(net, folder)]) {
@@ -237,7 +237,7 @@ describe("a login that a person finishes", () => {
   })
 
   test.scoped("[A4] one that is done makes up for those that were refused for as much or less, and for no more", function*() {
-    const [net, folder] = [withoutRefresh(), yield* Signer.folder]
+    const [net, folder] = [withoutRefresh(), yield* newFolder]
     const { signIn } = yield* make(net, folder)
     const asksFor = (scope: string) =>
       Effect.zipRight(
@@ -259,7 +259,7 @@ describe("a login that a person finishes", () => {
 
   test.scoped("[A4] one that a person asks for is begun, however far an attempt is that meets the last refusal", function*() {
     const net = network()
-    const { renew, signIn } = yield* make(net, yield* Signer.folder)
+    const { renew, signIn } = yield* make(net, yield* newFolder)
     yield* renew
     const tick = Effect.promise(() => new Promise((done) => setImmediate(done)))
     // From no step to more than an attempt takes.
@@ -277,7 +277,7 @@ describe("a login that a person finishes", () => {
   })
 
   test.scoped("[A4] while nobody is asked again, tokens of another login are looked for once a second, however often one is wanted", function*() {
-    const folder = yield* Signer.folder
+    const folder = yield* newFolder
     const state = StateFolder.make(folder)
     let looks = 0
     const collection: typeof state.collection = (name, schema, bounds) => {
@@ -319,7 +319,7 @@ describe("a login that a person finishes", () => {
 
   test.scoped("[A4] one that nobody finishes is over after 10 minutes, and asked for again; the browser is not opened a second time", function*() {
     const { browser, opened } = makeBrowser()
-    const { renew, signIn } = yield* make(withoutRefresh(), yield* Signer.folder, { browser })
+    const { renew, signIn } = yield* make(withoutRefresh(), yield* newFolder, { browser })
     yield* renew
     const first = yield* addressOf(signIn)
     yield* Effect.repeat(Effect.yieldNow(), { until: () => opened.length > 0 })
@@ -345,7 +345,7 @@ describe("a login that a person finishes", () => {
         for (const client of [undefined, { id: "mine" }]) {
           yield* Effect.scoped(Effect.gen(function*() {
             const net = network().at(`${login}/token`, () => json(401, { error }))
-            const folder = yield* Signer.folder
+            const folder = yield* newFolder
             const { renew, signIn } = yield* make(net, folder, { client })
             yield* renew
             yield* comeBack(yield* addressOf(signIn))
@@ -368,7 +368,7 @@ describe("a login that a person finishes", () => {
   })
 
   test.scoped("[A1] after three logins whose tokens are refused no more are asked for, for 10 minutes", function*() {
-    const { renew, signIn } = yield* make(withoutRefresh(), yield* Signer.folder)
+    const { renew, signIn } = yield* make(withoutRefresh(), yield* newFolder)
     for (let logins = 1; logins <= 3; logins++) {
       yield* TestClock.adjust("1 second")
       yield* renew
@@ -389,7 +389,7 @@ describe("a login that a person finishes", () => {
 
   test.scoped("[A3] whoever waits for it is told once for each login, and not for tokens that are there", function*() {
     let told = 0
-    const { renew, signIn, tokens } = yield* make(network(), yield* Signer.folder)
+    const { renew, signIn, tokens } = yield* make(network(), yield* newFolder)
     yield* SignIn.whenDone(signIn, Effect.sync(() => void told++))
     yield* renew
     yield* comeBack(yield* addressOf(signIn))
@@ -433,7 +433,7 @@ describe("a login that another process has begun", () => {
   test.scoped("[A4] goes on at the same address, if it is for the same", function*() {
     const begun = { scope: "a b", client: { id: "one" } }
     for (const options of [{ scope: "a" }, begun]) {
-      const [net, folder] = [network(), yield* Signer.folder]
+      const [net, folder] = [network(), yield* newFolder]
       const first = yield* left(net, folder, begun)
       expect(first).toContain("client_id=one")
       yield* TestClock.adjust("595 seconds")
@@ -451,17 +451,17 @@ describe("a login that another process has begun", () => {
       [begun, moved, "https://other.example/authorize"]
     ] as const
     for (const [options, net, part] of cases) {
-      const folder = yield* Signer.folder
+      const folder = yield* newFolder
       expect(yield* anew(net, folder, yield* left(network(), folder, begun), options)).toContain(part)
     }
-    const folder = yield* Signer.folder
+    const folder = yield* newFolder
     const first = yield* left(network(), folder)
     yield* TestClock.adjust("595001 millis")
     expect(yield* anew(network(), folder, first)).toContain(`${login}/authorize`)
   })
 
   test.scoped("[A1 A4] is begun anew where the server does not know its client any more", function*() {
-    const [net, folder, elsewhere] = [network(), yield* Signer.folder, yield* Signer.folder]
+    const [net, folder, elsewhere] = [network(), yield* newFolder, yield* newFolder]
     const { renew, signIn } = yield* make(net, folder)
     yield* renew
     yield* comeBack(yield* addressOf(signIn))
@@ -479,7 +479,7 @@ describe("a login that another process has begun", () => {
   })
 
   test.scoped("[A4] is opened in a browser once, also by two at the same moment", function*() {
-    const [net, folder] = [network(), yield* Signer.folder]
+    const [net, folder] = [network(), yield* newFolder]
     const browsers = [makeBrowser(), makeBrowser(), makeBrowser()]
     yield* (yield* make(net, folder)).renew
     const processes = yield* Effect.forEach(browsers, ({ browser }) => make(net, folder, { browser }))
@@ -492,7 +492,7 @@ describe("a login that another process has begun", () => {
   })
 
   test.scoped("[A3] frees its port with its process", function*() {
-    const address = yield* left(network(), yield* Signer.folder)
+    const address = yield* left(network(), yield* newFolder)
     const redirect = new URL(address).searchParams.get("redirect_uri") ?? ""
     expect(yield* Effect.promise(() => fetch(redirect).then(() => "answered", () => "closed"))).toBe("closed")
   })
@@ -501,7 +501,7 @@ describe("a login that another process has begun", () => {
 describe("requests while a login waits", () => {
   test.scoped("[A3] ask nobody anything, and fail with its address", function*() {
     const net = network()
-    const { renew, signIn } = yield* make(net, yield* Signer.folder)
+    const { renew, signIn } = yield* make(net, yield* newFolder)
     yield* renew
     const asked = net.asked.length
     expect(yield* renew).toMatchObject({
@@ -511,7 +511,7 @@ describe("requests while a login waits", () => {
   })
 
   test.scoped("[A3] fail after a while where another process has not said where to go; what it said before does not count", function*() {
-    const [net, folder] = [network(), yield* Signer.folder]
+    const [net, folder] = [network(), yield* newFolder]
     yield* Effect.gen(function*() {
       const state = yield* StateFolder.StateFolder
       yield* state.lock(`login-${StateFolder.key(server, "default")}`)
@@ -528,7 +528,7 @@ describe("requests while a login waits", () => {
   test.scoped("[A3] a backend that is connected goes on; another one connects when the login is done", function*() {
     for (const isConnected of [true, false]) {
       let reconnects = 0
-      const { renew, signIn } = yield* make(network(), yield* Signer.folder)
+      const { renew, signIn } = yield* make(network(), yield* newFolder)
       const backend = { isConnected: Effect.succeed(isConnected), reconnect: Effect.sync(() => void reconnects++) }
       yield* SignIn.reconnectWhenDone(signIn, backend as unknown as Backend.Backend)
       yield* renew
@@ -548,7 +548,7 @@ describe("a process that ends", () => {
       await Effect.runPromise(Deferred.await(answer))
       return json(200, { access_token: "late", token_type: "Bearer" })
     })
-    const folder = yield* Signer.folder
+    const folder = yield* newFolder
     yield* Effect.scoped(Effect.gen(function*() {
       const { renew } = yield* make(net, folder, machine)
       const caller = yield* Effect.fork(renew)
@@ -569,7 +569,7 @@ describe("a process that ends", () => {
       await new Promise((done) => setTimeout(done, 100))
       return json(200, { access_token: "late", token_type: "Bearer" })
     })
-    const folder = yield* Signer.folder
+    const folder = yield* newFolder
     yield* Effect.scoped(Effect.gen(function*() {
       const { renew, signIn } = yield* make(net, folder)
       yield* renew

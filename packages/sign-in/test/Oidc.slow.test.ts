@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { folder } from "../../testing/test/support/folder.js"
 import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as OidcServer from "./support/OidcServer.js"
 import * as Signer from "./support/Signer.js"
@@ -6,7 +7,7 @@ import * as Signer from "./support/Signer.js"
 describe("the sign-in at a real authorization server", () => {
   test.scopedLive("[A2] four processes go on for many lives of a token: one refresh at a time, and no refresh token is used twice", function*() {
     const server = yield* OidcServer.make(8)
-    const state = yield* Signer.folder
+    const state = yield* folder
     const browser = yield* Signer.browser(false)
     const start = Signer.start({ url: server.url, state, browser: browser.command })
     const signers = yield* Effect.all([start, start, start, start])

@@ -1,28 +1,19 @@
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Redacted } from "effect"
-import { chmodSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { folder } from "../../testing/test/support/folder.js"
+import { describe, expect, it, test, vi } from "../../testing/test/support/vitest.js"
 import { isAddress, isSameIssuer, isSecure } from "../src/addresses.js"
 import { ask, endpoint, property, refusal } from "../src/ask.js"
-import * as Browser from "../src/Browser.js"
 import * as Challenge from "../src/Challenge.js"
 import * as Client from "../src/Client.js"
 import * as Discovery from "../src/Discovery.js"
 import { quoted, reasonOf } from "../src/Failures.js"
 import * as Grant from "../src/Grant.js"
-import { page } from "../src/page.js"
-import { placesFor } from "../src/places.js"
 import * as scopes from "../src/scopes.js"
 import * as State from "../src/State.js"
-import * as Signer from "./support/Signer.js"
+import * as grants from "./support/grants.js"
 import { json, StubNetwork } from "./support/StubNetwork.js"
-
-const inFolder = <A, E>(work: (folder: StateFolder.StateFolder["Type"]) => Effect.Effect<A, E>) =>
-  Effect.flatMap(
-    Signer.folder,
-    (path) => Effect.flatMap(StateFolder.StateFolder, work).pipe(Effect.provide(StateFolder.layerAt(path)))
-  )
 
 describe("what a refusal says", () => {
   const read = (challenge: string | undefined) => Challenge.read({ status: 401, challenge })
@@ -52,29 +43,12 @@ describe("what a refusal says", () => {
 
 describe("which addresses may get secrets", () => {
   it("[X2] https anywhere, http on this machine only", () => {
-    const secure = [
-      "https://a.example",
-      "http://localhost:1",
-      "http://a.localhost",
-      "http://127.0.0.1",
-      "http://127.9.9.9",
-      "http://[::1]:5"
-    ]
-    const open = [
-      "http://a.example",
-      "http://localhost.example",
-      "http://127.0.0.1.example",
-      "http://10.0.0.1",
-      "ftp://localhost",
-      "http://evillocalhost"
-    ]
-    expect(secure.filter((one) => !isSecure(new URL(one)))).toEqual([])
-    expect(open.filter((one) => isSecure(new URL(one)))).toEqual([])
-    expect([isAddress("https://a.example"), isAddress("http://a.example"), isAddress("a.example")]).toEqual([
-      true,
-      false,
-      false
-    ])
+    const here = ["http://localhost:1", "http://a.localhost", "http://127.0.0.1", "http://127.9.9.9", "http://[::1]:5"]
+    const posing = ["http://localhost.example", "http://127.0.0.1.example", "http://evillocalhost", "ftp://localhost"]
+    const secure = (one: string) => isSecure(new URL(one))
+    expect(["https://a.example", ...here].filter((one) => !secure(one))).toEqual([])
+    expect(["http://a.example", "http://10.0.0.1", ...posing].filter(secure)).toEqual([])
+    expect(["https://a.example", "http://a.example", "a.example"].map(isAddress)).toEqual([true, false, false])
   })
 
   test.effect("[A1] an endpoint that cannot be used is named without its query", function*() {
@@ -111,36 +85,25 @@ describe("requests for a sign-in", () => {
       expect(yield* answer(() => json(status, { a: 1 }))).toEqual({ status, ok: status < 300, json: { a: 1 } })
     }
     expect(yield* answer(() => new Response("<p>"))).toEqual({ status: 200, ok: true, json: undefined })
-    expect(
-      yield* Effect.flip(
-        answer(() => Promise.reject(new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") })))
-      )
-    )
-      .toMatchObject({ _tag: "Later", detail: "https://a.example/x cannot be reached: ECONNREFUSED" })
+    const unreachable = new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") })
+    expect(yield* Effect.flip(answer(() => Promise.reject(unreachable)))).toMatchObject({
+      _tag: "Later",
+      detail: "https://a.example/x cannot be reached: ECONNREFUSED"
+    })
   })
 
-  it.live("[A3] a request that nobody waits for any more is given up, and each has a limit", () =>
-    Effect.gen(function*() {
-      let signal: AbortSignal | null | undefined
-      const limits: Array<number> = []
-      const timeout = AbortSignal.timeout
-      AbortSignal.timeout = (millis) => {
-        limits.push(millis)
-        return timeout.call(AbortSignal, millis)
-      }
-      yield* Effect.addFinalizer(() => Effect.sync(() => void (AbortSignal.timeout = timeout)))
-      const never = ask(
-        (_, init) => {
-          signal = init?.signal
-          return new Promise<Response>(() => {})
-        },
-        new URL("https://a.example"),
-        {}
-      )
-      yield* Effect.timeout(never, "10 millis").pipe(Effect.ignore)
-      expect(signal?.aborted).toBe(true)
-      expect(limits).toEqual([30_000])
-    }).pipe(Effect.scoped))
+  test.scopedLive("[A3] a request that nobody waits for any more is given up, and each has a limit", function*() {
+    const limit = vi.spyOn(AbortSignal, "timeout")
+    yield* Effect.addFinalizer(() => Effect.sync(() => limit.mockRestore()))
+    let signal: AbortSignal | null | undefined
+    const silent: FetchLike = (_, init) => {
+      signal = init?.signal
+      return new Promise<Response>(() => {})
+    }
+    yield* Effect.ignore(Effect.timeout(ask(silent, new URL("https://a.example"), {}), "10 millis"))
+    expect(signal?.aborted).toBe(true)
+    expect(limit.mock.calls).toEqual([[30_000]])
+  })
 
   it("[A1] an error of OAuth is told with its code, in one line of bearable length", () => {
     const detail = (json: unknown) => refusal("it gives no token", { status: 400, ok: false, json })
@@ -196,32 +159,22 @@ describe("where to log in", () => {
   })
 
   test.effect("[A1] metadata by plain http, or that are no metadata, start no login", function*() {
-    const plain = yield* discover(new StubNetwork(), { metadata: new URL("http://mcp.example/named") })
-    expect(plain).toMatchObject({ left: { _tag: "Refused", detail: expect.stringContaining("that is not https") } })
-    for (const broken of [{ authorization_servers: "x" }, { scopes_supported: [1] }, { resource: 1 }]) {
-      const network = new StubNetwork().authServer(login).resource(server.href, login, broken)
-      expect(yield* discover(network)).toMatchObject({
-        left: { _tag: "Refused", detail: expect.stringContaining("is not valid") }
-      })
-    }
-    for (const issuer of ["http://login.example", "no address"]) {
-      const network = new StubNetwork().resource(server.href, issuer)
-      expect(yield* discover(network)).toMatchObject({
-        left: { _tag: "Refused", detail: expect.stringContaining("issuer") }
-      })
-    }
-    const none = new StubNetwork().resource(server.href, login)
-    expect(yield* discover(none)).toMatchObject({
-      left: { _tag: "Refused", detail: expect.stringContaining("has no metadata") }
-    })
-    const other = new StubNetwork().authServer(login, { issuer: "https://evil.example" }).resource(server.href, login)
-    expect(yield* discover(other)).toMatchObject({
-      left: { _tag: "Refused", detail: expect.stringContaining("calls itself https://evil.example") }
-    })
-    const invalid = new StubNetwork().authServer(login, { token_endpoint: undefined }).resource(server.href, login)
-    expect(yield* discover(invalid)).toMatchObject({
-      left: { _tag: "Refused", detail: expect.stringContaining("is not valid") }
-    })
+    const refused = (detail: string) => ({ left: { _tag: "Refused", detail: expect.stringContaining(detail) } })
+    const named = { metadata: new URL("http://mcp.example/named") }
+    expect(yield* discover(new StubNetwork(), named)).toMatchObject(refused("that is not https"))
+    const resource = (metadata: object, issuer = login, said: object = {}) =>
+      new StubNetwork().authServer(login, { ...metadata }).resource(server.href, issuer, { ...said })
+    const networks = [
+      [resource({}, login, { authorization_servers: "x" }), "is not valid"],
+      [resource({}, login, { scopes_supported: [1] }), "is not valid"],
+      [resource({}, login, { resource: 1 }), "is not valid"],
+      [resource({}, "http://login.example"), "issuer"],
+      [resource({}, "no address"), "issuer"],
+      [resource({}, "https://silent.example"), "has no metadata"],
+      [resource({ issuer: "https://evil.example" }), "calls itself https://evil.example"],
+      [resource({ token_endpoint: undefined }), "is not valid"]
+    ] as const
+    for (const [network, detail] of networks) expect(yield* discover(network)).toMatchObject(refused(detail))
   })
 
   test.effect("[A2] what is out of reach for a while is no reason to believe that there is none", function*() {
@@ -277,87 +230,72 @@ describe("where to log in", () => {
 })
 
 describe("which rights are asked for", () => {
+  const none = {
+    configured: undefined,
+    challenge: undefined,
+    resource: undefined,
+    server: undefined,
+    before: undefined
+  }
+
   it("[A1] what is configured, or refused, or listed, in this order; with those there were for more", () => {
-    const from = {
-      configured: undefined,
-      challenge: undefined,
-      resource: undefined,
-      server: undefined,
-      before: undefined
-    }
-    expect(scopes.wanted(from)).toBeUndefined()
-    expect(scopes.wanted({ ...from, resource: ["r", "s"] })).toBe("r s")
-    expect(scopes.wanted({ ...from, challenge: "c", resource: ["r"] })).toBe("c")
-    expect(scopes.wanted({ ...from, configured: "x", challenge: "c", resource: ["r"] })).toBe("x")
-    expect(scopes.wanted({ ...from, configured: "x", challenge: "c", before: "b" })).toBe("b x c")
-    expect(scopes.wanted({ ...from, before: "", challenge: "c" })).toBe("c")
-    expect(scopes.wanted({ ...from, configured: " ", challenge: "", resource: ["r"] })).toBe("r")
+    expect(scopes.wanted(none)).toBeUndefined()
+    expect(scopes.wanted({ ...none, resource: ["r", "s"] })).toBe("r s")
+    expect(scopes.wanted({ ...none, challenge: "c", resource: ["r"] })).toBe("c")
+    expect(scopes.wanted({ ...none, configured: "x", challenge: "c", resource: ["r"] })).toBe("x")
+    expect(scopes.wanted({ ...none, configured: "x", challenge: "c", before: "b" })).toBe("b x c")
+    expect(scopes.wanted({ ...none, before: "", challenge: "c" })).toBe("c")
+    expect(scopes.wanted({ ...none, configured: " ", challenge: "", resource: ["r"] })).toBe("r")
   })
 
   it("[A1] offline_access is added where the authorization server knows it, and something is asked for", () => {
-    const from = { configured: "a", challenge: undefined, resource: undefined, before: undefined }
-    expect(scopes.wanted({ ...from, server: ["offline_access"] })).toBe("a offline_access")
-    expect(scopes.wanted({ ...from, server: ["other"] })).toBe("a")
-    expect(scopes.wanted({ ...from, configured: undefined, server: ["offline_access"] })).toBeUndefined()
+    expect(scopes.wanted({ ...none, configured: "a", server: ["offline_access"] })).toBe("a offline_access")
+    expect(scopes.wanted({ ...none, configured: "a", server: ["other"] })).toBe("a")
+    expect(scopes.wanted({ ...none, server: ["offline_access"] })).toBeUndefined()
     expect(scopes.split(" a  b\ta ")).toEqual(["a", "b"])
     expect([scopes.union(undefined, ""), scopes.union("a b", "b c")]).toEqual([undefined, "a b c"])
-    expect([
-      scopes.covers("a b", "a"),
-      scopes.covers("a", "a b"),
-      scopes.covers(undefined, undefined),
-      scopes.covers(undefined, "a")
-    ])
-      .toEqual([true, false, true, false])
+    expect([scopes.covers("a b", "a"), scopes.covers(undefined, undefined)]).toEqual([true, true])
+    expect([scopes.covers("a", "a b"), scopes.covers(undefined, "a")]).toEqual([false, false])
   })
 })
 
 describe("what is kept", () => {
-  const grant = (changes: Partial<Grant.Grant> = {}): Grant.Grant => ({
-    server: "https://a.example/mcp",
-    account: "default",
-    issuer: "https://i.example",
-    method: "browser",
-    metadata: { issuer: "https://i.example", token_endpoint: "https://i.example/token" },
-    client: { origin: "registered", id: "c", redirects: [] },
-    access: Redacted.make("access"),
-    obtainedAt: 1,
-    ...changes
-  })
+  const state = Effect.map(folder, StateFolder.make)
+  const grant = (changes: Partial<Grant.Grant> = {}) =>
+    grants.grant({
+      server: "https://a.example/mcp",
+      issuer: "https://i.example",
+      client: { origin: "registered", id: "c", redirects: [] },
+      ...changes
+    })
 
-  it.scoped("[A2] the newest tokens of a server and an account are found, and others stay", () =>
-    inFolder((folder) =>
-      Effect.gen(function*() {
-        const kept = Grant.grants(folder)
-        const [old, young] = [grant({ obtainedAt: 1 }), grant({ issuer: "https://j.example", obtainedAt: 2 })]
-        yield* kept.set(Grant.key(young), young)
-        yield* kept.set(Grant.key(old), old)
-        const others = [grant({ account: "work" }), grant({ server: "https://b.example/mcp" })]
-        for (const other of others) yield* Grant.save(kept, other)
-        const find = (server: string, account: string) =>
-          Effect.map(Grant.find(kept, server, account), (one) => one?.issuer)
-        expect(yield* find("https://a.example/mcp", "default")).toBe("https://j.example")
-        expect(yield* find("https://a.example/mcp", "nobody")).toBeUndefined()
-        expect(yield* find("https://c.example/mcp", "default")).toBeUndefined()
-        // Those of another authorization server go with new ones, and only those.
-        yield* Grant.save(kept, grant({ issuer: "https://k.example", obtainedAt: 3 }))
-        expect((yield* kept.entries).map(([, { account, issuer, server }]) => [server, account, issuer]).toSorted())
-          .toEqual([
-            ["https://a.example/mcp", "default", "https://k.example"],
-            ["https://a.example/mcp", "work", "https://i.example"],
-            ["https://b.example/mcp", "default", "https://i.example"]
-          ])
-      })
-    ))
+  test.scoped("[A2] the newest tokens of a server and an account are found, and others stay", function*() {
+    const kept = Grant.grants(yield* state)
+    const [old, young] = [grant({ obtainedAt: 1 }), grant({ issuer: "https://j.example", obtainedAt: 2 })]
+    yield* kept.set(Grant.key(young), young)
+    yield* kept.set(Grant.key(old), old)
+    const others = [grant({ account: "work" }), grant({ server: "https://b.example/mcp" })]
+    for (const other of others) yield* Grant.save(kept, other)
+    const find = (server: string, account: string) =>
+      Effect.map(Grant.find(kept, server, account), (one) => one?.issuer)
+    expect(yield* find("https://a.example/mcp", "default")).toBe("https://j.example")
+    expect(yield* find("https://a.example/mcp", "nobody")).toBeUndefined()
+    expect(yield* find("https://c.example/mcp", "default")).toBeUndefined()
+    // Those of another authorization server go with new ones, and only those.
+    yield* Grant.save(kept, grant({ issuer: "https://k.example", obtainedAt: 3 }))
+    expect((yield* kept.entries).map(([, { account, issuer, server }]) => [server, account, issuer]).toSorted())
+      .toEqual([
+        ["https://a.example/mcp", "default", "https://k.example"],
+        ["https://a.example/mcp", "work", "https://i.example"],
+        ["https://b.example/mcp", "default", "https://i.example"]
+      ])
+  })
 
   it("[A2] tokens are the same by their text", () => {
     expect(Grant.isSame(grant(), grant({ obtainedAt: 9 }))).toBe(true)
     expect(Grant.isSame(grant(), grant({ access: Redacted.make("other") }))).toBe(false)
-    expect([Grant.isSame(undefined, undefined), Grant.isSame(undefined, grant()), Grant.isSame(grant(), undefined)])
-      .toEqual([
-        true,
-        false,
-        false
-      ])
+    expect(Grant.isSame(undefined, undefined)).toBe(true)
+    expect([Grant.isSame(undefined, grant()), Grant.isSame(grant(), undefined)]).toEqual([false, false])
   })
 
   it("[A2] tokens are due when a fifth of their life is left, and at most five minutes, if they can be renewed", () => {
@@ -399,10 +337,8 @@ describe("what is kept", () => {
     expect([isAskedFor({}, machine), isAskedFor(machine, machine)]).toEqual([false, true])
     expect(isAskedFor(machine, { scope: "" })).toBe(false)
     expect([isAskedFor({}, { id: "c" }), isAskedFor({}, { id: "d" })]).toEqual([true, false])
-    expect([isAskedFor({}, { document }), isAskedFor({ metadata: knowsDocuments }, { document })]).toEqual([
-      true,
-      false
-    ])
+    expect(isAskedFor({}, { document })).toBe(true)
+    expect(isAskedFor({ metadata: knowsDocuments }, { document })).toBe(false)
     const described: Client.Client = { origin: "document", id: document, redirects: [] }
     expect(isAskedFor({ metadata: knowsDocuments, client: described }, { document })).toBe(true)
     expect(isAskedFor({ metadata: knowsDocuments, client: described }, { document, id: "c" })).toBe(false)
@@ -413,37 +349,16 @@ describe("what is kept", () => {
     }
   })
 
-  it.scoped("[A2] a registered client is forgotten alone", () =>
-    inFolder((folder) =>
-      Effect.gen(function*() {
-        const client: Client.Client = { origin: "registered", id: "c", redirects: [] }
-        const owner = { issuer: "i", server: "s", account: "a" }
-        const kept = Client.registered(folder)
-        const owners = [owner, { ...owner, issuer: "j" }, { ...owner, server: "t" }, { ...owner, account: "b" }]
-        for (const one of owners) yield* kept.set(Client.key(one), client)
-        expect(yield* kept.entries).toHaveLength(4)
-        yield* Client.forget(folder, { ...owner, issuer: "i/" })
-        expect(yield* kept.entries).toHaveLength(3)
-      })
-    ))
-})
-
-describe("who may sign with a key", () => {
-  it("[X2] is the client that the user has configured, at the authorization server that is named for it", () => {
-    const signingKey = { key: Redacted.make("k"), algorithm: "ES256" }
-    const issuer = "https://i.example"
-    const client: Client.Client = { origin: "configured", id: "c", redirects: [] }
-    const keyFor = (configured: Client.Configured, changes: Partial<Client.Client> = {}, at = issuer) =>
-      Client.signingKeyFor(configured, { client: { ...client, ...changes }, issuer: at })
-    expect(keyFor({ issuer, signingKey })).toBe(signingKey)
-    expect(keyFor({ issuer: `${issuer}/`, signingKey })).toBe(signingKey)
-    for (const origin of ["registered", "document"] as const) {
-      expect(keyFor({ issuer, signingKey }, { origin })).toBeUndefined()
-    }
-    expect([keyFor({ issuer, signingKey }, {}, "https://j.example"), keyFor({ signingKey })]).toEqual([
-      undefined,
-      undefined
-    ])
+  test.scoped("[A2] a registered client is forgotten alone", function*() {
+    const folder = yield* state
+    const { client } = grant()
+    const owner = { issuer: "i", server: "s", account: "a" }
+    const kept = Client.registered(folder)
+    const owners = [owner, { ...owner, issuer: "j" }, { ...owner, server: "t" }, { ...owner, account: "b" }]
+    for (const one of owners) yield* kept.set(Client.key(one), client)
+    expect(yield* kept.entries).toHaveLength(4)
+    yield* Client.forget(folder, { ...owner, issuer: "i/" })
+    expect(yield* kept.entries).toHaveLength(3)
   })
 })
 
@@ -460,99 +375,18 @@ describe("what a person sees of a sign-in", () => {
 
   it("[A3] each state in one line, and what there is to do", () => {
     const needed: State.State = { _tag: "LoginNeeded", address: "https://a.example/x", until: 0, stepUp: false }
+    const more = "the server requires more scopes than the last login granted: open https://a.example/x"
     const states: ReadonlyArray<readonly [State.State, string, boolean, boolean]> = [
       [{ _tag: "NotAsked" }, "no login asked for", false, false],
-      [
-        { _tag: "SignedIn", issuer: "https://i", scope: undefined, expiresAt: undefined, renewable: false },
-        "signed in at https://i",
-        false,
-        false
-      ],
+      [State.signedIn(grants.grant({ issuer: "https://i" })), "signed in at https://i", false, false],
       [needed, "a login is needed: open https://a.example/x", true, true],
-      [
-        { ...needed, stepUp: true },
-        "the server requires more scopes than the last login granted: open https://a.example/x",
-        true,
-        false
-      ],
+      [{ ...needed, stepUp: true }, more, true, false],
       [{ _tag: "Later", detail: "away" }, "away", false, false],
       [{ _tag: "Refused", detail: "no" }, "no", true, true]
     ]
     for (const [state, line, isToDo, isBlocking] of states) {
-      expect([State.show(state), State.toDo(state), State.isBlocking(state)]).toEqual([
-        line,
-        isToDo ? line : undefined,
-        isBlocking
-      ])
+      const toDo = isToDo ? line : undefined
+      expect([State.show(state), State.toDo(state), State.isBlocking(state)]).toEqual([line, toDo, isBlocking])
     }
   })
-
-  it("[A4] the page shows texts of others as texts", () => {
-    const shown = page(`<script>"'&`, false)
-    expect(shown).toContain("&#60;script&#62;&#34;&#39;&#38;")
-    expect(shown).not.toContain("<script>")
-    expect([page("", true).includes("<h1>Signed in"), page("", false).includes("<h1>Not signed in")]).toEqual([
-      true,
-      true
-    ])
-  })
-})
-
-describe("where a browser returns", () => {
-  it("[A1] ports are the same for a server, in a range, and a chosen one is the only one", () => {
-    const id = StateFolder.key("https://a.example/mcp", "default")
-    const places = placesFor(id)
-    expect(places).toEqual(placesFor(id))
-    expect(places).toHaveLength(5)
-    expect(places.at(-1)?.port).toBe(0)
-    expect(new Set(places.map(({ port }) => port)).size).toBe(5)
-    for (const { host, path, port } of places.slice(0, -1)) {
-      expect([host, path, port >= 20_000 && port < 32_000]).toEqual(["localhost", "/callback", true])
-    }
-    expect(placesFor(StateFolder.key("https://b.example/mcp", "default"))[0]?.port).not.toBe(places[0]?.port)
-    for (const id of ["00000000", "ffffffff", "00002edf"]) {
-      expect(placesFor(id).slice(0, -1).every(({ port }) => port >= 20_000 && port < 32_000)).toBe(true)
-    }
-    expect(placesFor(id, { host: "127.0.0.1", port: 8080, path: "/back" })).toEqual([{
-      host: "127.0.0.1",
-      port: 8080,
-      path: "/back"
-    }])
-  })
-})
-
-describe("the browser", () => {
-  it("[A4] is opened on a terminal or when asked for, and never under CI", () => {
-    const isOpened = (asked: boolean | undefined, terminal: boolean, CI?: string) =>
-      Browser.choose(asked, terminal, CI === undefined ? {} : { CI }) !== undefined
-    expect([isOpened(undefined, true), isOpened(undefined, false), isOpened(true, false), isOpened(false, true)])
-      .toEqual([
-        true,
-        false,
-        true,
-        false
-      ])
-    for (const no of ["true", "1", "yes"]) expect(isOpened(true, true, no)).toBe(false)
-    for (const none of ["", "0", "false", "FALSE"]) expect(isOpened(true, true, none)).toBe(true)
-  })
-
-  it.skipIf(process.platform === "win32")(
-    "[A4] only addresses of the web are opened, by the first command that works, and no shell sees them",
-    () =>
-      Effect.gen(function*() {
-        const address = "https://a.example/?a=$(false)&b"
-        const fits = join(yield* Signer.folder, "fits")
-        writeFileSync(fits, `#!/bin/sh\n[ "$#" = 1 ] && [ "$1" = '${address}' ]\n`)
-        chmodSync(fits, 0o755)
-        const open = (BROWSER: string, to = address) => Browser.system({ BROWSER }).open(to)
-        expect(yield* open(fits)).toBe(true)
-        expect(yield* open(`${fits} %s`)).toBe(true)
-        expect(yield* open(`${fits} more %s`)).toBe(false)
-        expect(yield* open("false")).toBe(false)
-        expect(yield* open(`/no/such/browser: :false:${fits}`)).toBe(true)
-        for (const other of ["file:///etc/passwd", "javascript:alert(1)", "-x", " https://a.example"]) {
-          expect(yield* open("true", other)).toBe(false)
-        }
-      }).pipe(Effect.scoped, Effect.runPromise)
-  )
 })

@@ -1,6 +1,7 @@
 import { Effect, Schedule } from "effect"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
+import { folder } from "../../testing/test/support/folder.js"
 import { eventually, kill } from "../../testing/test/support/Processes.js"
 import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as AuthServer from "./support/AuthServer.js"
@@ -9,7 +10,7 @@ import * as Signer from "./support/Signer.js"
 const setup = (hold: boolean) =>
   Effect.gen(function*() {
     const server = yield* AuthServer.make
-    const state = yield* Signer.folder
+    const state = yield* folder
     const browser = yield* Signer.browser(hold)
     const start = Signer.start({ url: server.url, state, browser: browser.command })
     return { server, state, browser, start, startWithoutBrowser: Signer.start({ url: server.url, state }) }

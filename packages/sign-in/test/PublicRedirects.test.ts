@@ -1,27 +1,17 @@
 import { Effect, Fiber } from "effect"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { listening } from "../../testing/test/support/listening.js"
 import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import { LoginPage } from "../src/LoginPage.js"
 import { isPath, isUsable, PublicRedirects } from "../src/PublicRedirects.js"
 
 const served = (redirects: PublicRedirects) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const server = createServer(redirects.handle)
-      await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
-      const { port } = server.address() as AddressInfo
-      const get = (path: string, headers: Record<string, string> = {}, method = "GET") =>
-        Effect.promise(async () => {
-          const response = await fetch(`http://127.0.0.1:${port}${path}`, { method, headers })
-          return { status: response.status, cookies: response.headers.getSetCookie(), text: await response.text() }
-        })
-      return { server, get }
-    }),
-    ({ server }) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
+  Effect.map(
+    listening(createServer(redirects.handle)),
+    (at) => (path: string, headers: Record<string, string> = {}, method = "GET") =>
+      Effect.promise(async () => {
+        const response = await fetch(at + path, { method, headers })
+        return { status: response.status, cookies: response.headers.getSetCookie(), text: await response.text() }
       })
   )
 
@@ -56,7 +46,7 @@ describe("the page of a login", () => {
 describe("logins at a public URL", () => {
   test.scopedLive("[G22] over TLS only the host itself has set the cookie, and only its own page presses the button", function*() {
     const redirects = new PublicRedirects(`${origin}/tools`)
-    const { get } = yield* served(redirects)
+    const get = yield* served(redirects)
     const { arrival, listener, page } = yield* login(redirects, "anna", "state-of-anna")
     yield* login(redirects, "ben", "state-of-ben")
     expect(listener.redirect).toBe(`${origin}/tools/login/callback`)
@@ -89,7 +79,7 @@ describe("logins at a public URL", () => {
 
   test.scopedLive("[G22] a login that has ended leaves nothing; what is no path, or no login, is nothing", function*() {
     const redirects = new PublicRedirects("http://localhost:7332")
-    const { get } = yield* served(redirects)
+    const get = yield* served(redirects)
     const path = yield* Effect.scoped(Effect.gen(function*() {
       const { page } = yield* login(redirects, "anna", "state-of-anna")
       expect((yield* get(page.path)).status).toBe(200)
@@ -100,23 +90,18 @@ describe("logins at a public URL", () => {
       return page.path
     }))
     expect((yield* get(path)).status).toBe(404)
-    for (
-      const [status, target] of [[400, "/login/callback"], [400, "/login/callback?state="], [404, "/login/"], [
-        404,
-        "/login/x?state=state-of-anna"
-      ]] as const
-    ) {
-      expect([target, (yield* get(target)).status]).toEqual([target, status])
-    }
+    const targets = [
+      [400, "/login/callback"],
+      [400, "/login/callback?state="],
+      [404, "/login/"],
+      [404, "/login/x?state=state-of-anna"]
+    ] as const
+    for (const [status, target] of targets) expect([target, (yield* get(target)).status]).toEqual([target, status])
     expect([isPath("/login/x"), isPath("/login"), isPath("/api/servers/a/login")]).toEqual([true, false, false])
   })
 
   it("[G22] codes and cookies go nowhere over plain http, unless that is this machine", () => {
-    expect(["https://mcp.example.com/a", "http://team.localhost:80", "http://[::1]:1"].map(isUsable)).toEqual([
-      true,
-      true,
-      true
-    ])
-    expect(isUsable("http://gateway.lan")).toBe(false)
+    const urls = ["https://mcp.example.com/a", "http://team.localhost:80", "http://[::1]:1", "http://gateway.lan"]
+    expect(urls.map(isUsable)).toEqual([true, true, true, false])
   })
 })

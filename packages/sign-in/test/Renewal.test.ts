@@ -1,47 +1,31 @@
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Effect, Either, Redacted, TestClock } from "effect"
+import { Effect, Either, Option, Redacted, TestClock } from "effect"
 import { folder } from "../../testing/test/support/folder.js"
 import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Challenge from "../src/Challenge.js"
 import * as Grant from "../src/Grant.js"
 import * as Renewal from "../src/Renewal.js"
-import { grant } from "./support/grants.js"
-import { json, StubNetwork } from "./support/StubNetwork.js"
-
-const { issuer, server } = grant()
+import { grant, issuer, server } from "./support/grants.js"
+import { grantsIn, network, subjectOf } from "./support/SignIns.js"
+import { json } from "./support/StubNetwork.js"
 
 const make = (kept: ReadonlyArray<Grant.Grant>, changes: Partial<Renewal.Subject> = {}) =>
   Effect.gen(function*() {
     const state = StateFolder.make(yield* folder)
     const grants = Grant.grants(state)
     for (const one of kept) yield* grants.set(Grant.key(one), one)
-    const subject: Renewal.Subject = {
-      folder: state,
-      kept: grants,
-      url: new URL(server),
-      server,
-      account: "default",
-      id: "docs",
-      method: undefined,
-      configured: {},
-      scope: undefined,
-      ...changes
-    }
-    const network = new StubNetwork().authServer(issuer).resource(server, issuer)
-    const all = Effect.map(grants.entries, (entries) => entries.map(([, one]) => one))
-    return { all, network, subject }
+    return { all: grantsIn(state), network: network(), subject: subjectOf(state, changes) }
   })
 
 const withRefresh = (changes: Partial<Grant.Grant> = {}) => grant({ refresh: Redacted.make("r"), ...changes })
 
 describe("tokens that are renewed", () => {
   test.scoped("[A2:unit] are kept as they came, with when that was; what is not said of them stays", function*() {
-    for (
-      const [said, kept] of [
-        [{}, { refresh: "r", scope: "a", expiresAt: undefined }],
-        [{ refresh_token: "next", scope: "b", expires_in: 60 }, { refresh: "next", scope: "b", expiresAt: 160_000 }]
-      ] as const
-    ) {
+    const answers = [
+      [{}, { refresh: "r", scope: "a", expiresAt: undefined }],
+      [{ refresh_token: "next", scope: "b", expires_in: 60 }, { refresh: "next", scope: "b", expiresAt: 160_000 }]
+    ] as const
+    for (const [said, kept] of answers) {
       const first = withRefresh({ scope: "a", asked: "a", obtainedAt: 7, expiresAt: 1000 })
       const other = withRefresh({ account: "work", access: Redacted.make("of another account") })
       const { all, network, subject } = yield* make([first, other])
@@ -55,21 +39,16 @@ describe("tokens that are renewed", () => {
       })
       const wanted = { ...shown(first), access: "new", obtainedAt: 100_000, ...kept }
       expect(renewed && shown(renewed)).toEqual(wanted)
-      expect((yield* all).map(shown).find(({ account }) => account === "default")).toEqual(
-        JSON.parse(JSON.stringify(wanted))
-      )
-      expect((yield* all).map(shown).find(({ account }) => account === "work")).toMatchObject({
-        access: "of another account",
-        refresh: "r"
-      })
+      const stored = new Map((yield* all).map((one) => [one.account, shown(one)]))
+      expect(stored.get("default")).toEqual(JSON.parse(JSON.stringify(wanted)))
+      expect(stored.get("work")).toMatchObject({ access: "of another account", refresh: "r" })
     }
   })
 
   test.scoped("[X2:unit] are asked for with the key of the user only by the client that the user has registered, where the user has", function*() {
     const signingKey = { key: Redacted.make("no key"), algorithm: "ES256" }
-    for (
-      const configured of [{ issuer, signingKey }, { issuer: "https://other.example", signingKey }, { signingKey }]
-    ) {
+    for (const named of [{ issuer }, { issuer: "https://other.example" }, {}]) {
+      const configured = { ...named, signingKey }
       const { network, subject } = yield* make([withRefresh()], { configured })
       const renewed = yield* Effect.either(Renewal.beforeTheEnd(subject, network.fetch, withRefresh()))
       expect(renewed._tag).toBe("Right")
@@ -101,12 +80,11 @@ describe("tokens that are renewed", () => {
       const token = { access_token: "new", refresh_token: "next", ...answer }
       network.at(`${issuer}/token`, typeof answer === "function" ? answer as () => Response : token)
       const renewed = yield* Renewal.beforeTheEnd(subject, network.fetch, withRefresh({ scope: "a" }))
-      expect([
-        answer,
-        renewed && Redacted.value(renewed.access),
-        renewed?.refresh && Redacted.value(renewed.refresh),
-        renewed?.scope
-      ]).toEqual([answer, "new", "next", scope])
+      expect(renewed, JSON.stringify(answer)).toMatchObject({
+        access: Redacted.make("new"),
+        refresh: Redacted.make("next"),
+        scope
+      })
     }
   })
 
@@ -117,9 +95,7 @@ describe("tokens that are renewed", () => {
         new URLSearchParams(body).has("resource")
           ? json(400, refusal)
           : json(200, { access_token: "new", token_type: "Bearer" }))
-      yield* Effect.ignore(
-        Renewal.beforeTheEnd(subject, network.fetch, withRefresh({ resource: server }), true)
-      )
+      yield* Effect.ignore(Renewal.beforeTheEnd(subject, network.fetch, withRefresh({ resource: server }), true))
       const asked = network.forms(`${issuer}/token`)
       expect(asked.length).toBeGreaterThan(0)
       expect(asked.every((form) => form.resource === server)).toBe(true)
@@ -135,32 +111,28 @@ describe("tokens that are renewed", () => {
 })
 
 describe("tokens that were refused", () => {
-  const after = (
-    challenge: Partial<Challenge.Challenge>,
-    refused: Grant.Grant,
-    changes: Partial<Renewal.Subject> = {}
-  ) =>
+  type Refused = Partial<Challenge.Challenge>
+  const after = (challenge: Refused, refused: Grant.Grant, changes: Partial<Renewal.Subject> = {}, stub = network()) =>
     Effect.gen(function*() {
-      const made = yield* make([refused], changes)
+      const made = { ...yield* make([refused], changes), network: stub }
+      const said = { ...Challenge.none, ...challenge }
       const outcome = yield* Effect.either(
-        Renewal.afterRefusal(made.subject, made.network.fetch, { ...Challenge.none, ...challenge }, refused, "dead")
+        Renewal.afterRefusal(made.subject, made.network.fetch, said, refused, "dead")
       )
       return {
         ...made,
         outcome: Either.getOrUndefined(outcome),
-        failure: Either.isLeft(outcome) ? outcome.left : undefined
+        failure: Option.getOrUndefined(Either.getLeft(outcome))
       }
     })
 
   test.scoped("[A1:unit] what another authorization server gave is not sent to the one that speaks for the server now", function*() {
-    const { network, outcome } = yield* after({}, withRefresh({ issuer: "https://other.example", asked: "old" }))
+    const moved = withRefresh({ issuer: "https://other.example", asked: "old" })
+    const { network, outcome } = yield* after({}, moved)
     expect(outcome).toMatchObject({ _tag: "LoginNeeded", discovered: { issuer }, scope: undefined })
     expect(network.to("https://other.example")).toEqual([])
     expect(network.forms(`${issuer}/token`)).toEqual([])
-    const more = yield* after(
-      { status: 403, scope: "b" },
-      withRefresh({ issuer: "https://other.example", asked: "old" })
-    )
+    const more = yield* after({ status: 403, scope: "b" }, moved)
     expect(more.outcome).toMatchObject({ _tag: "LoginNeeded", scope: "b" })
   })
 
@@ -185,15 +157,11 @@ describe("tokens that were refused", () => {
 
   test.scoped("[A1:unit] more rights that were asked for and not given are not asked for again for ten minutes", function*() {
     const had = withRefresh({ asked: "a b", scope: "a", obtainedAt: 1000 })
-    for (
-      const [at, tag] of [[1000, "Pointless"], [1000 + Renewal.refusalTime - 1, "Pointless"], [
-        1000 + Renewal.refusalTime,
-        "LoginNeeded"
-      ]] as const
-    ) {
-      yield* TestClock.setTime(at)
+    const until = Renewal.refusalTime
+    for (const [later, tag] of [[0, "Pointless"], [until - 1, "Pointless"], [until, "LoginNeeded"]] as const) {
+      yield* TestClock.setTime(1000 + later)
       const { network, outcome } = yield* after({ status: 403, scope: "b" }, had)
-      expect([at, outcome?._tag]).toEqual([at, tag])
+      expect([later, outcome?._tag]).toEqual([later, tag])
       expect(network.forms(`${issuer}/token`)).toEqual([])
     }
     const { outcome } = yield* after({ status: 403, scope: "c" }, had)
@@ -201,15 +169,11 @@ describe("tokens that were refused", () => {
   })
 
   test.scoped("[A2:unit] are renewed also where the metadata are away, but not for more rights, and not where they are wrong", function*() {
-    const at = (challenge: Partial<Challenge.Challenge>, page: () => Response) =>
+    const at = (challenge: Refused, page: () => Response) =>
       Effect.gen(function*() {
-        const { network, subject } = yield* make([withRefresh()])
-        network.at("https://mcp.example/.well-known/oauth-protected-resource/mcp", page)
-        const outcome = yield* Effect.either(
-          Renewal.afterRefusal(subject, network.fetch, { ...Challenge.none, ...challenge }, withRefresh(), "dead")
-        )
-        const tag = Either.match(outcome, { onLeft: ({ _tag }) => _tag, onRight: ({ _tag }) => _tag })
-        return [tag, network.forms(`${issuer}/token`).length]
+        const stub = network().at("https://mcp.example/.well-known/oauth-protected-resource/mcp", page)
+        const { failure, outcome } = yield* after(challenge, withRefresh(), {}, stub)
+        return [(failure ?? outcome)?._tag, stub.forms(`${issuer}/token`).length]
       })
     const [away, wrong] = [() => json(503, {}), () => json(200, { resource: 7 })]
     expect(yield* at({}, away)).toEqual(["Renewed", 1])

@@ -1,48 +1,35 @@
 import { Effect, Fiber, Option, Redacted, TestClock } from "effect"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { listening } from "../../testing/test/support/listening.js"
 import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import type * as Client from "../src/Client.js"
 import type * as Grant from "../src/Grant.js"
 import { revoke } from "../src/Revocation.js"
 import { bodyOf } from "./support/AuthServer.js"
+import { grant } from "./support/grants.js"
 
 const serving = (status: number | undefined) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const forms: Array<Record<string, string>> = []
-      const server = createServer((request, response) => {
-        void bodyOf(request).then((body) => {
-          forms.push(Object.fromEntries(new URLSearchParams(body)))
-          if (status !== undefined) response.writeHead(status).end("{}")
-        })
+  Effect.gen(function*() {
+    const forms: Array<Record<string, string>> = []
+    const server = createServer((request, response) => {
+      void bodyOf(request).then((body) => {
+        forms.push(Object.fromEntries(new URLSearchParams(body)))
+        if (status !== undefined) response.writeHead(status).end("{}")
       })
-      await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
-      return { server, forms, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
-    }),
-    ({ server }) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
+    })
+    return { forms, origin: yield* listening(server) }
+  })
 
-const grantAt = (
-  origin: string,
-  changes: Partial<Grant.Grant> = {},
-  client: Partial<Client.Client> = {}
-): Grant.Grant => ({
-  server: `${origin}/mcp`,
-  account: "default",
-  issuer: origin,
-  method: "browser",
-  metadata: { issuer: origin, token_endpoint: `${origin}/token`, revocation_endpoint: `${origin}/revoke` },
-  client: { origin: "registered", id: "lifeline", redirects: [], ...client },
-  access: Redacted.make("the access token"),
-  refresh: Redacted.make("the refresh token"),
-  obtainedAt: 1,
-  ...changes
-})
+const grantAt = (origin: string, changes: Partial<Grant.Grant> = {}, client: Partial<Client.Client> = {}) =>
+  grant({
+    server: `${origin}/mcp`,
+    issuer: origin,
+    metadata: { issuer: origin, token_endpoint: `${origin}/token`, revocation_endpoint: `${origin}/revoke` },
+    client: { origin: "registered", id: "lifeline", redirects: [], ...client },
+    access: Redacted.make("the access token"),
+    refresh: Redacted.make("the refresh token"),
+    ...changes
+  })
 
 describe("the end of tokens", () => {
   test.scopedLive("[A2] the refresh token is revoked, with which all end that came of it; otherwise the access token", function*() {
@@ -79,11 +66,8 @@ describe("the end of tokens", () => {
     const { forms, origin } = yield* serving(200)
     const server = "https://203.0.113.7/mcp"
     for (const issuer of [undefined, "http://127.0.0.1:9", "https://login.example"]) {
-      expect([issuer, yield* revoke(grantAt(origin, { server }, { issuer })), forms.length]).toEqual([
-        issuer,
-        false,
-        0
-      ])
+      const revoked = yield* revoke(grantAt(origin, { server }, { issuer }))
+      expect([issuer, revoked, forms.length]).toEqual([issuer, false, 0])
     }
     expect([yield* revoke(grantAt(origin, { server }, { issuer: origin })), forms.length]).toEqual([true, 1])
   })

@@ -2,6 +2,7 @@ import { Backend } from "@mcp-lifeline/core"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Clock, Effect, Fiber, Logger, LogLevel, Schedule, Stream } from "effect"
+import { folder } from "../../testing/test/support/folder.js"
 import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import type { Browser } from "../src/Browser.js"
 import * as SignIn from "../src/SignIn.js"
@@ -28,7 +29,7 @@ const setup = (options: Partial<SignIn.Options> = {}, knobs: Partial<AuthServer.
     Object.assign(server.knobs, knobs)
     const { browser, opened } = makeBrowser()
     const signIn = yield* SignIn.make({ url: server.url, loginWait: "10 seconds", browser, ...options }).pipe(
-      Effect.provide(StateFolder.layerAt(yield* Signer.folder))
+      Effect.provide(StateFolder.layerAt(yield* folder))
     )
     const backend = yield* Backend.make("docs", {
       connector: HttpConnector.make({ url: server.url, authorization: signIn.authorization }),

@@ -2,12 +2,12 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Either, Redacted } from "effect"
 import { generateKeyPairSync } from "node:crypto"
+import { folder as newFolder } from "../../testing/test/support/folder.js"
 import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Challenge from "../src/Challenge.js"
 import * as Discovery from "../src/Discovery.js"
 import * as Grant from "../src/Grant.js"
 import * as SignIn from "../src/SignIn.js"
-import * as Signer from "./support/Signer.js"
 import { json, StubNetwork } from "./support/StubNetwork.js"
 
 const server = "https://mcp.example/mcp"
@@ -18,7 +18,7 @@ const robot = { id: "robot", secret: Redacted.make("robot-secret") }
 
 const make = (network: StubNetwork, options: Partial<SignIn.Options> = {}, state?: string) =>
   Effect.gen(function*() {
-    const folder = state ?? (yield* Signer.folder)
+    const folder = state ?? (yield* newFolder)
     const signIn = yield* SignIn.make({ url: server, method: "credentials", loginWait: 0, ...options }).pipe(
       Effect.provide(StateFolder.layerAt(folder))
     )
@@ -261,7 +261,7 @@ describe("where a server's metadata lead", () => {
       const network = new StubNetwork().authServer(evil).resource(url, evil)
       const challenge = change(network, address)
       network.at(url, () => json(401, {}, challenge === undefined ? {} : { "www-authenticate": challenge }))
-      const state = yield* Signer.folder
+      const state = yield* newFolder
       const signIn = yield* SignIn.make({ url, loginWait: 0, ...options }).pipe(
         Effect.provide(StateFolder.layerAt(state))
       )

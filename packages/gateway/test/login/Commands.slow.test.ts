@@ -5,13 +5,14 @@ import { createServer } from "node:http"
 import { join } from "node:path"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../sign-in/test/support/Signer.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import { listening } from "../../../testing/test/support/listening.js"
 import * as Program from "../support/Program.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const setup = Effect.gen(function*() {
   const server = yield* AuthServer.make
-  const state = yield* Signer.folder
+  const state = yield* folder
   const browser = yield* Signer.browser(false)
   const env = { MCP_LIFELINE_STATE: state, BROWSER: browser.command, CI: "" }
   return {

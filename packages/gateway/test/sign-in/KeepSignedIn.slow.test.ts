@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../sign-in/test/support/Signer.js"
 import { gateway } from "../../../testing/test/support/Built.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import { Host } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 import { expect, test } from "../support/vitest.js"
@@ -18,7 +19,7 @@ const commands = [
   )
 ]
 
-const programs = Effect.map(Signer.folder, (folder) => {
+const programs = Effect.map(folder, (folder) => {
   const bin = join(folder, "bin")
   mkdirSync(bin)
   const scripts = { "mcp-lifeline": `exec "${process.execPath}" "${gateway}" "$@"`, npx: `shift; exec "$@"` }
@@ -31,7 +32,7 @@ const programs = Effect.map(Signer.folder, (folder) => {
 
 test.scopedLive("[A2] the page about staying signed in: each of its commands does what it says", function*() {
   const server = yield* AuthServer.make
-  const state = yield* Signer.folder
+  const state = yield* folder
   const env = { MCP_LIFELINE_STATE: state, PATH: [yield* programs, process.env["PATH"]].join(delimiter) }
   const played = new Set<string>()
   const start = (command: string) => {

@@ -5,6 +5,7 @@ import { createServer } from "node:http"
 import { assert, describe, it } from "vitest"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../sign-in/test/support/Signer.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import { listening } from "../../../testing/test/support/listening.js"
 import { initialized, isGuess, refusal, wrap } from "../support/Host.js"
 
@@ -62,7 +63,7 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
     () =>
       Effect.gen(function*() {
         const server = yield* AuthServer.make
-        const state = yield* Signer.folder
+        const state = yield* folder
         yield* Effect.promise(async () => {
           await using host = wrap([server.url], { state })
           const { result } = await host.introduction({}, undefined, true)
@@ -94,7 +95,7 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
       Effect.gen(function*() {
         const server = yield* AuthServer.make
         server.knobs.metadata = { code_challenge_methods_supported: [] }
-        const state = yield* Signer.folder
+        const state = yield* folder
         yield* Effect.promise(async () => {
           await using host = wrap([server.url], { state })
           const { result } = await host.introduction({}, undefined, true)

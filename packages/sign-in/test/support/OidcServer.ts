@@ -2,8 +2,8 @@
 import { Effect } from "effect"
 import { createServer } from "node:http"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
 import { Provider } from "oidc-provider"
+import { listening } from "../../../testing/test/support/listening.js"
 import { answerTo, bodyOf } from "./AuthServer.js"
 
 const agree = async (provider: Provider, resource: string, request: IncomingMessage, response: ServerResponse) => {
@@ -16,93 +16,85 @@ const agree = async (provider: Provider, resource: string, request: IncomingMess
 }
 
 export const make = (seconds: number) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-      const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-      const url = `${origin}/mcp`
-      const provider = new Provider(origin, {
-        scopes: ["openid", "offline_access", "basic"],
-        clientAuthMethods: ["none", "client_secret_basic"],
-        cookies: { keys: ["a key for tests"] },
-        ttl: {
-          AccessToken: seconds,
-          RefreshToken: 3600,
-          Grant: 3600,
-          Session: 3600,
-          Interaction: 600,
-          AuthorizationCode: 60
-        },
-        pkce: { required: () => true },
-        rotateRefreshToken: true,
-        issueRefreshToken: () => true,
-        findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
-        interactions: { url: (_, { uid }) => `/agree/${uid}` },
-        features: {
-          devInteractions: { enabled: false },
-          registration: { enabled: true },
-          revocation: { enabled: true },
-          resourceIndicators: {
-            enabled: true,
-            defaultResource: () => url,
-            useGrantedResource: () => true,
-            getResourceServerInfo: () => ({
-              scope: "basic",
-              audience: url,
-              accessTokenTTL: seconds,
-              accessTokenFormat: "opaque"
-            })
-          }
+  Effect.gen(function*() {
+    const server = createServer()
+    const origin = yield* listening(server)
+    const url = `${origin}/mcp`
+    const provider = new Provider(origin, {
+      scopes: ["openid", "offline_access", "basic"],
+      clientAuthMethods: ["none", "client_secret_basic"],
+      cookies: { keys: ["a key for tests"] },
+      ttl: {
+        AccessToken: seconds,
+        RefreshToken: 3600,
+        Grant: 3600,
+        Session: 3600,
+        Interaction: 600,
+        AuthorizationCode: 60
+      },
+      pkce: { required: () => true },
+      rotateRefreshToken: true,
+      issueRefreshToken: () => true,
+      findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+      interactions: { url: (_, { uid }) => `/agree/${uid}` },
+      features: {
+        devInteractions: { enabled: false },
+        registration: { enabled: true },
+        revocation: { enabled: true },
+        resourceIndicators: {
+          enabled: true,
+          defaultResource: () => url,
+          useGrantedResource: () => true,
+          getResourceServerInfo: () => ({
+            scope: "basic",
+            audience: url,
+            accessTokenTTL: seconds,
+            accessTokenFormat: "opaque"
+          })
         }
-      })
-      const grants: Array<string> = []
-      const errors: Array<string> = []
-      let [atOnce, most] = [0, 0]
-      provider.on("grant.success", (ctx) => void grants.push(String(ctx.oidc.params?.["grant_type"])))
-      provider.on("grant.error", (_, error) => void errors.push(error.message))
-      const authorize = provider.callback()
+      }
+    })
+    const grants: Array<string> = []
+    const errors: Array<string> = []
+    let [atOnce, most] = [0, 0]
+    provider.on("grant.success", (ctx) => void grants.push(String(ctx.oidc.params?.["grant_type"])))
+    provider.on("grant.error", (_, error) => void errors.push(error.message))
+    const authorize = provider.callback()
 
-      const mcp = async (request: IncomingMessage, response: ServerResponse) => {
-        const body = JSON.parse(await bodyOf(request) || "{}") as Parameters<typeof answerTo>[0]
-        const given = /^Bearer (.*)$/.exec(request.headers.authorization ?? "")?.[1]
-        const token = given === undefined ? undefined : await provider.AccessToken.find(given)
-        if (token === undefined || token.isExpired || token.aud !== url) {
-          return response.writeHead(401, {
-            "www-authenticate": `Bearer scope="basic", resource_metadata="${origin}/metadata"`
-          }).end()
-        }
-        if (request.method !== "POST") return response.writeHead(405).end()
-        if (body.id === undefined) return response.writeHead(202).end()
-        return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answerTo(body)))
+    const mcp = async (request: IncomingMessage, response: ServerResponse) => {
+      const body = JSON.parse(await bodyOf(request) || "{}") as Parameters<typeof answerTo>[0]
+      const given = /^Bearer (.*)$/.exec(request.headers.authorization ?? "")?.[1]
+      const token = given === undefined ? undefined : await provider.AccessToken.find(given)
+      if (token === undefined || token.isExpired || token.aud !== url) {
+        return response.writeHead(401, {
+          "www-authenticate": `Bearer scope="basic", resource_metadata="${origin}/metadata"`
+        }).end()
       }
+      if (request.method !== "POST") return response.writeHead(405).end()
+      if (body.id === undefined) return response.writeHead(202).end()
+      return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answerTo(body)))
+    }
 
-      const handle = async (request: IncomingMessage, response: ServerResponse) => {
-        const { pathname } = new URL(request.url ?? "/", origin)
-        if (pathname === "/mcp") return mcp(request, response)
-        if (pathname === "/metadata") {
-          return response.writeHead(200, { "content-type": "application/json" }).end(
-            JSON.stringify({ resource: url, authorization_servers: [origin] })
-          )
-        }
-        if (pathname.startsWith("/agree/")) return agree(provider, url, request, response)
-        if (pathname === "/token") {
-          most = Math.max(most, ++atOnce)
-          response.once("close", () => atOnce--)
-        }
-        return authorize(request, response)
+    const handle = async (request: IncomingMessage, response: ServerResponse) => {
+      const { pathname } = new URL(request.url ?? "/", origin)
+      if (pathname === "/mcp") return mcp(request, response)
+      if (pathname === "/metadata") {
+        return response.writeHead(200, { "content-type": "application/json" }).end(
+          JSON.stringify({ resource: url, authorization_servers: [origin] })
+        )
       }
-      server.on("request", (request, response) => void handle(request, response).catch(() => response.destroy()))
-      return {
-        url,
-        grants,
-        errors,
-        mostAtOnce: () => most,
-        close: () => {
-          server.close()
-          server.closeAllConnections()
-        }
+      if (pathname.startsWith("/agree/")) return agree(provider, url, request, response)
+      if (pathname === "/token") {
+        most = Math.max(most, ++atOnce)
+        response.once("close", () => atOnce--)
       }
-    }),
-    ({ close }) => Effect.sync(close)
-  )
+      return authorize(request, response)
+    }
+    server.on("request", (request, response) => void handle(request, response).catch(() => response.destroy()))
+    return {
+      url,
+      grants,
+      errors,
+      mostAtOnce: () => most
+    }
+  })

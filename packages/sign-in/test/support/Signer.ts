@@ -1,18 +1,13 @@
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { signer } from "../../../testing/test/support/Built.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import { eventually, kill } from "../../../testing/test/support/Processes.js"
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
-
-export const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-sign-in-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-)
 
 /** A browser that notes what it is opened at; with `hold` a person would have to go on. */
 export const browser = (hold: boolean) =>
@@ -37,14 +32,7 @@ export const start = (options: { readonly url: string; readonly state: string; r
   Effect.acquireRelease(
     Effect.sync(() => {
       const { browser, state, url } = options
-      const child = spawn(process.execPath, [
-        signer,
-        url,
-        state,
-        ...(browser === undefined ? [] : [browser])
-      ], {
-        stdio: ["pipe", "pipe", "pipe"]
-      })
+      const child = spawn(process.execPath, [signer, url, state, ...(browser === undefined ? [] : [browser])])
       let [stdout, stderr] = ["", ""]
       child.stdout.setEncoding("utf8").on("data", (chunk: string) => stdout += chunk)
       child.stderr.setEncoding("utf8").on("data", (chunk: string) => stderr += chunk)

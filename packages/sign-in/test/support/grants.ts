@@ -4,14 +4,15 @@ import * as Client from "../../src/Client.js"
 import * as Grant from "../../src/Grant.js"
 import * as PendingLogin from "../../src/PendingLogin.js"
 
-const issuer = "https://login.example"
+export const server = "https://mcp.example/mcp"
+export const issuer = "https://login.example"
 
 export const metadata = { issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token` }
 
 const client: Client.Client = { origin: "registered", id: "client-1", redirects: ["http://localhost:1/callback"] }
 
 export const grant = (given: Partial<Grant.Grant> = {}): Grant.Grant => ({
-  server: "https://mcp.example/mcp",
+  server,
   account: "default",
   issuer,
   method: "browser",
@@ -23,7 +24,7 @@ export const grant = (given: Partial<Grant.Grant> = {}): Grant.Grant => ({
 })
 
 export const waiting = (until: number, given: Partial<PendingLogin.PendingLogin> = {}): PendingLogin.PendingLogin => ({
-  server: "https://mcp.example/mcp",
+  server,
   account: "default",
   issuer,
   metadata,

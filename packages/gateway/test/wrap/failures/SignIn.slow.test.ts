@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises"
 import { assert } from "vitest"
 import * as AuthServer from "../../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../../sign-in/test/support/Signer.js"
+import { folder } from "../../../../testing/test/support/folder.js"
 import { play } from "../../support/FailureGuide.js"
 import { type Host, refusal, wrap } from "../../support/Host.js"
 
@@ -21,7 +22,7 @@ const answered = (host: Host): Promise<void> => until(host, (error) => error ===
 const signedIn = (use: (signedIn: SignedIn) => Promise<void>) => (): Promise<void> =>
   Effect.gen(function*() {
     const server = yield* AuthServer.make
-    const state = yield* Signer.folder
+    const state = yield* folder
     const browser = yield* Signer.browser(false)
     yield* Effect.promise(async () => {
       await using host = wrap(["--browser", server.url], { state, env: { BROWSER: browser.command, CI: "" } })
