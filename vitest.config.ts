@@ -5,7 +5,7 @@ import { sources } from "./packages/testing/test/support/sources.js"
 import sets from "./vitest.workspace.js"
 
 /** Modules beside the runner, with what is done before and after each test. */
-const setup = ["watchdog", "links", "state", "holdings", "seed"]
+const setup = ["redacted", "watchdog", "links", "state", "holdings", "seed"]
 
 /** More than there are cores: half of the time, tests wait for processes and servers of their own. */
 const workers = Math.max(6, availableParallelism())

@@ -5,7 +5,7 @@ import * as OidcServer from "./support/OidcServer.js"
 import * as Signer from "./support/Signer.js"
 
 describe("the sign-in at a real authorization server", () => {
-  test.scopedLive("[A2] four processes go on for many lives of a token: one refresh at a time, and no refresh token is used twice", function*() {
+  test.scopedLive("[A2 A4] four processes open one browser, and go on for many lives of a token: one refresh at a time, and no refresh token is used twice", function*() {
     const server = yield* OidcServer.make(8)
     const state = yield* folder
     const browser = yield* Signer.browser(false)

@@ -12,24 +12,12 @@ const setup = (hold: boolean) =>
     const server = yield* AuthServer.make
     const state = yield* folder
     const browser = yield* Signer.browser(hold)
-    const start = Signer.start({ url: server.url, state, browser: browser.command })
-    return { server, state, browser, start, startWithoutBrowser: Signer.start({ url: server.url, state }) }
+    return { server, state, browser, start: Signer.start({ url: server.url, state, browser: browser.command }) }
   })
 
 const connected = (signer: Signer.Signer) => signer.next(({ backend }) => backend === "Connected")
 
 describe("a login among processes", () => {
-  test.scopedLive("[A4] four processes that need a login open one browser, and all of them connect", function*() {
-    const { browser, server, start } = yield* setup(false)
-    const signers = yield* Effect.all([start, start, start, start])
-    yield* Effect.forEach(signers, connected, { concurrency: "unbounded" })
-    const calls = yield* Effect.forEach(signers, Signer.call, { concurrency: "unbounded" })
-    expect(calls.map(({ called }) => called)).toEqual([true, true, true, true])
-    expect(browser.opened()).toHaveLength(1)
-    expect(server.registrations).toHaveLength(1)
-    expect(server.grants("authorization_code")).toHaveLength(1)
-  })
-
   test.scopedLive("[A4] when the process that waits for a login is killed, another one finishes it, at the same address", function*() {
     const { browser, server, start } = yield* setup(true)
     const leader = yield* start
@@ -45,16 +33,6 @@ describe("a login among processes", () => {
     yield* connected(sibling)
     expect(browser.opened()).toEqual([shown.address])
     expect(server.registrations).toHaveLength(1)
-  })
-
-  test.scopedLive("[A4] a process that may open no browser shows the address; another one that may opens it", function*() {
-    const { browser, start, startWithoutBrowser } = yield* setup(false)
-    const first = yield* startWithoutBrowser
-    const { address } = yield* first.next(({ _tag }) => _tag === "LoginNeeded")
-    expect(browser.opened()).toEqual([])
-    yield* start
-    yield* connected(first)
-    expect(browser.opened()).toEqual([address])
   })
 
   test.scopedLive("[A2] what is kept survives a restart, for the user alone, and without the value of any header", function*() {

@@ -2,7 +2,7 @@ import { Effect, Fiber, Option, TestContext } from "effect"
 import { createServer, Server } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { connect } from "node:net"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { describe, expect, it, test, vi } from "../../testing/test/support/vitest.js"
 import * as RedirectListener from "../src/RedirectListener.js"
 
 const place: RedirectListener.Place = { host: "localhost", port: 0, path: "/callback" }
@@ -13,13 +13,29 @@ const make = (options: Partial<RedirectListener.Place> = {}) =>
     return { listener, port: Number(new URL(listener.redirect).port) }
   })
 
+/** A socket of a browser, which has sent this. */
+const opened = (port: number, bytes = "", host = "127.0.0.1") =>
+  Effect.async<Socket | undefined>((resume) => {
+    const socket = connect({ port, host }, () => {
+      socket.write(bytes)
+      resume(Effect.succeed(socket))
+    })
+    socket.on("error", () => resume(Effect.succeed(undefined)))
+  })
+
+const closed = (socket: Socket) =>
+  Effect.async<void>((resume) => {
+    if (socket.destroyed) resume(Effect.void)
+    else socket.once("close", () => resume(Effect.void))
+  })
+
 const send = (port: number, bytes: string) =>
-  Effect.async<string>((resume) => {
+  Effect.gen(function*() {
+    const socket = yield* opened(port, bytes)
     let text = ""
-    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(bytes))
-    socket.on("error", () => {})
-    socket.on("data", (chunk) => text += String(chunk))
-    socket.on("close", () => resume(Effect.succeed(text)))
+    socket?.on("data", (chunk) => text += String(chunk))
+    if (socket !== undefined) yield* closed(socket)
+    return text
   })
 
 const get = (port: number, target: string, host = `localhost:${port}`, method = "GET") =>
@@ -28,26 +44,34 @@ const get = (port: number, target: string, host = `localhost:${port}`, method = 
     (text) => Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? 0)
   )
 
-const watchListening = Effect.gen(function*() {
-  const listening: Array<{ readonly server: Server; readonly options: unknown }> = []
-  const listen = Server.prototype.listen
-  Server.prototype.listen = function(this: Server, ...args: ReadonlyArray<never>) {
-    listening.push({ server: this, options: args[0] })
-    return Reflect.apply(listen, this, args) as Server
-  } as typeof listen
-  yield* Effect.addFinalizer(() => Effect.sync(() => (Server.prototype.listen = listen)))
-  return listening
-})
+interface Listening {
+  readonly server: Server
+  readonly options: { readonly host: string; readonly exclusive?: boolean }
+}
+
+/** What listens; with `fails` it may not, and has the code of an error. */
+const watchListening = (fails: (options: Listening["options"]) => string | undefined = () => undefined) =>
+  Effect.gen(function*() {
+    const listening: Array<Listening> = []
+    const listen = Server.prototype.listen
+    yield* Effect.addFinalizer(() => Effect.sync(() => (Server.prototype.listen = listen)))
+    Server.prototype.listen = function(this: Server, ...args: ReadonlyArray<never>) {
+      const options: Listening["options"] = args[0]!
+      listening.push({ server: this, options })
+      const code = fails(options)
+      if (code === undefined) return Reflect.apply(listen, this, args) as Server
+      this.emit("error", Object.assign(new Error("no such address"), { code }))
+      return this
+    } as typeof listen
+    return listening
+  })
 
 describe("the listener to which the browser returns", () => {
   test.scopedLive("[X1] no request line, and nothing that is none, ends the program; the login goes on", function*() {
     const { listener, port } = yield* make()
     const arrival = yield* Effect.fork(listener.arrival("right"))
     for (const target of ["//[", "http://[", "//a:b:c", "http://a:99999999/", "//%", "/%00%ff?state=%"]) {
-      expect([target, yield* get(port, target)]).toEqual([
-        target,
-        expect.toSatisfy((status) => [400, 404].includes(status))
-      ])
+      expect([400, 404], target).toContain(yield* get(port, target))
     }
     for (const target of ["*", "a:b", "/callback#[", "/callback?state=%E0%A4%A"]) yield* get(port, target)
     for (const bytes of ["\0\0\0\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", `GET /${"a".repeat(20_000)} HTTP/1.1\r\n\r\n`]) {
@@ -56,38 +80,24 @@ describe("the listener to which the browser returns", () => {
     for (const method of ["CONNECT", "OPTIONS", "PRI"]) yield* get(port, "/callback?state=right", undefined, method)
     expect(yield* get(port, "/", "[")).toBe(421)
     expect(Option.isNone(yield* Fiber.poll(arrival))).toBe(true)
-    const [last] = yield* Effect.all(
-      [
-        get(port, "/callback?state=right&code=1"),
-        Effect.flatMap(Fiber.join(arrival), ({ reply }) => reply("", true))
-      ],
-      { concurrency: "unbounded" }
-    )
-    expect(last).toBe(200)
+    const last = yield* Effect.fork(get(port, "/callback?state=right&code=1"))
+    yield* (yield* Fiber.join(arrival)).reply("", true)
+    expect(yield* Fiber.join(last)).toBe(200)
   })
 
   test.scopedLive("[X1] an error of a listener that is up, and of a handler, ends nothing", function*() {
-    const listening = yield* watchListening
+    const listening = yield* watchListening()
     const { port } = yield* make()
     const made = listening.map(({ server }) => server)
     expect(made.length).toBeGreaterThan(0)
     for (const server of made) server.emit("error", Object.assign(new Error("no file"), { code: "EMFILE" }))
     for (const server of made) {
-      const broken = {
-        headers: {},
-        get url(): string {
-          throw new Error("broken")
-        }
+      const breaks = () => {
+        throw new Error("broken")
       }
-      let destroyed = false
-      const response = {
-        writeHead: () => {
-          throw new Error("broken")
-        },
-        destroy: () => (destroyed = true)
-      }
-      server.emit("request", broken, response)
-      expect(destroyed).toBe(true)
+      const response = { writeHead: breaks, destroy: vi.fn() }
+      server.emit("request", Object.defineProperty({ headers: {} }, "url", { get: breaks }), response)
+      expect(response.destroy).toHaveBeenCalled()
     }
     expect(yield* get(port, "/")).toBe(404)
   })
@@ -148,22 +158,17 @@ describe("the listener to which the browser returns", () => {
     const { listener, port } = yield* make()
     const arrival = yield* Effect.fork(listener.arrival("right"))
     yield* Effect.yieldNow()
-    const socket = yield* Effect.async<Socket>((resume) => {
-      const socket = connect({ port, host: "127.0.0.1" }, () => {
-        socket.write(`GET /callback?state=right HTTP/1.1\r\nHost: localhost:${port}\r\n\r\n`)
-        resume(Effect.succeed(socket))
-      })
-      socket.on("error", () => {})
-    })
+    const request = `GET /callback?state=right HTTP/1.1\r\nHost: localhost:${port}\r\n\r\n`
+    const socket = yield* opened(port, request)
     const { reply } = yield* Fiber.join(arrival)
-    socket.destroy()
+    socket?.destroy()
     // By now it has heard of that. The clock stands still: nothing is waited for.
     for (let times = 0; times < 5; times++) yield* get(port, "/")
     yield* Effect.provide(reply("done", true), TestContext.TestContext)
   })
 
   test.scopedLive("[A4] workers of a cluster do not share its port: the browser returns to the one that waits", function*() {
-    const listening = yield* watchListening
+    const listening = yield* watchListening()
     yield* make()
     expect(listening.length).toBeGreaterThan(0)
     for (const { options } of listening) expect(options).toMatchObject({ exclusive: true })
@@ -177,34 +182,15 @@ describe("the listener to which the browser returns", () => {
 
   test.scopedLive("[X5] it holds few connections, whoever opens them", function*() {
     const { port } = yield* make()
-    const sockets = yield* Effect.forEach(Array.from({ length: 60 }), () =>
-      Effect.async<Socket>((resume) => {
-        const socket = connect({ port, host: "127.0.0.1" }, () => resume(Effect.succeed(socket)))
-        socket.on("error", () => {})
-      }), { concurrency: "unbounded" })
+    const sockets = yield* Effect.all(Array.from({ length: 60 }, () => opened(port)), { concurrency: "unbounded" })
     // The listener drops those that are too many; nobody else closes one.
-    yield* Effect.promise(() =>
-      Promise.all(
-        sockets.slice(32).map((socket) =>
-          socket.destroyed ? undefined : new Promise((resolve) => socket.once("close", resolve))
-        )
-      )
-    )
+    for (const socket of sockets.slice(32)) yield* closed(socket!)
     sockets[0]?.destroy()
   })
 
   test.scopedLive("[A1] a machine without IPv6 has it at its other address; any other address that is missing is none", function*() {
-    const listen = Server.prototype.listen
     let failing: { readonly host: string; readonly code: string } | undefined
-    let last: string | undefined
-    yield* Effect.addFinalizer(() => Effect.sync(() => (Server.prototype.listen = listen)))
-    Server.prototype.listen = function(this: Server, ...args: ReadonlyArray<never>) {
-      const { host } = args[0] as unknown as { readonly host: string }
-      last = host
-      if (failing?.host !== host) return Reflect.apply(listen, this, args) as Server
-      this.emit("error", Object.assign(new Error("no such address"), { code: failing.code }))
-      return this
-    } as typeof listen
+    const listening = yield* watchListening(({ host }) => failing?.host === host ? failing.code : undefined)
     const made = (host: string, options: Partial<RedirectListener.Place> = {}, code = "EADDRNOTAVAIL") =>
       Effect.suspend(() => {
         failing = { host, code }
@@ -216,7 +202,7 @@ describe("the listener to which the browser returns", () => {
     expect(yield* made("::1", {}, "EACCES")).toBeUndefined()
     expect(yield* made("127.0.0.1")).toBeUndefined()
     // Where a browser is led to one address, it has to be there.
-    expect([yield* made("::1", { host: "[::1]" }), last]).toEqual([undefined, "::1"])
+    expect([yield* made("::1", { host: "[::1]" }), listening.at(-1)?.options.host]).toEqual([undefined, "::1"])
     expect(yield* made("127.0.0.1", { host: "127.0.0.1" })).toBeUndefined()
     expect((yield* made("nowhere", { host: "127.0.0.1" }))?.redirect).toContain("http://127.0.0.1:")
   })
@@ -234,29 +220,16 @@ describe("the listener to which the browser returns", () => {
       if (taken === undefined) continue
       const { port } = taken.address() as AddressInfo
       expect(yield* RedirectListener.make({ ...place, port })).toBeUndefined()
-      const isClosed = yield* Effect.async<boolean>((resume) => {
-        const socket = connect({ port, host: other }, () => resume(Effect.succeed(false)))
-        socket.on("error", () => resume(Effect.succeed(true)))
-      })
-      expect([host, isClosed]).toEqual([host, true])
+      expect([host, yield* opened(port, "", other)]).toEqual([host, undefined])
     }
   })
 
   test.live("[A1] ends with its scope, with connections that are open", function*() {
-    const sockets: Array<Socket> = []
-    const port = yield* Effect.scoped(Effect.gen(function*() {
+    const { port, socket } = yield* Effect.scoped(Effect.gen(function*() {
       const { port } = yield* make()
-      yield* Effect.async<void>((resume) => {
-        sockets.push(connect({ port, host: "127.0.0.1" }, () => resume(Effect.void)).on("error", () => {}))
-      })
-      return port
+      return { port, socket: yield* opened(port) }
     }))
-    yield* Effect.async<void>((resume) => {
-      for (const socket of sockets) {
-        if (socket.destroyed) resume(Effect.void)
-        else socket.once("close", () => resume(Effect.void))
-      }
-    })
+    yield* closed(socket!)
     expect(yield* get(port, "/")).toBe(0)
   })
 })

@@ -1,14 +1,15 @@
 import { Backend } from "@mcp-lifeline/core"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Clock, Effect, Fiber, Logger, LogLevel, Schedule, Stream } from "effect"
+import { Clock, Effect, Fiber, Logger, LogLevel, Stream } from "effect"
 import { folder } from "../../testing/test/support/folder.js"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import type { Browser } from "../src/Browser.js"
 import * as SignIn from "../src/SignIn.js"
-import * as State from "../src/State.js"
+import type { State } from "../src/State.js"
 import * as AuthServer from "./support/AuthServer.js"
 import * as Signer from "./support/Signer.js"
+import { addressOf, reaches } from "./support/SignIns.js"
 
 const makeBrowser = () => {
   const opened: Array<string> = []
@@ -22,6 +23,9 @@ const makeBrowser = () => {
   }
   return { browser, opened }
 }
+
+/** A refresh token that is refused is tried again for ten seconds. */
+const unrenewable = { refresh: false }
 
 const setup = (options: Partial<SignIn.Options> = {}, knobs: Partial<AuthServer.Knobs> = {}) =>
   Effect.gen(function*() {
@@ -39,25 +43,17 @@ const setup = (options: Partial<SignIn.Options> = {}, knobs: Partial<AuthServer.
     })
     yield* SignIn.reconnectWhenDone(signIn, backend)
     const call = Effect.either(backend.callTool({ name: "ask", arguments: {} }))
-    const reaches = (tag: State.State["_tag"]) =>
-      signIn.changes.pipe(Stream.filter(({ _tag }) => _tag === tag), Stream.runHead)
-    return { server, opened, signIn, backend, call, reaches }
+    return { server, opened, signIn, backend, call, reaches: (tag: State["_tag"]) => reaches(signIn, tag) }
   }).pipe(Logger.withMinimumLogLevel(LogLevel.Warning))
-
-const statesOf = (signIn: SignIn.SignIn) =>
-  Effect.gen(function*() {
-    const seen = new Set<State.State["_tag"]>()
-    yield* Effect.forkScoped(Stream.runForEach(signIn.changes, ({ _tag }) => Effect.sync(() => seen.add(_tag))))
-    return () => [...seen]
-  })
 
 const shiftedClock = () => {
   const real = Clock.make()
   let shift = 0
+  const now = () => real.unsafeCurrentTimeMillis() + shift
   const clock: Clock.Clock = {
     ...real,
-    unsafeCurrentTimeMillis: () => real.unsafeCurrentTimeMillis() + shift,
-    currentTimeMillis: Effect.map(real.currentTimeMillis, (now) => now + shift),
+    unsafeCurrentTimeMillis: now,
+    currentTimeMillis: Effect.sync(now),
     sleep: (duration) => real.sleep(duration)
   }
   return { clock, forward: (millis: number) => void (shift += millis) }
@@ -81,51 +77,6 @@ describe("the sign-in to a server", () => {
     expect(server.grants("authorization_code").map(({ form }) => form["resource"])).toEqual([server.url])
   })
 
-  test.scopedLive("[A1] a client that was registered beforehand, or has a metadata document, is not registered", function*() {
-    const known = yield* setup({ client: { id: "known" } })
-    expect((yield* known.call)._tag).toBe("Right")
-    const document = "https://lifeline.example/client.json"
-    const described = yield* setup({ client: { document } }, {
-      metadata: { client_id_metadata_document_supported: true }
-    })
-    expect((yield* described.call)._tag).toBe("Right")
-    expect([known, described].map(({ server }) => server.authorizations[0]?.get("client_id"))).toEqual([
-      "known",
-      document
-    ])
-    expect([known, described].flatMap(({ server }) => server.registrations)).toEqual([])
-  })
-
-  test.scopedLive("[A1] an answer from another issuer, or without the issuer that was promised, is not redeemed, and nothing in it is believed", function*() {
-    const wrong = yield* setup({}, { iss: "https://evil.example", consent: false })
-    const missing = yield* setup({}, { metadata: { authorization_response_iss_parameter_supported: true } })
-    // A slash makes another issuer (RFC 9207).
-    const slash = yield* setup({}, { iss: "ORIGIN/" })
-    for (const { reaches, server, signIn } of [wrong, missing, slash]) {
-      yield* reaches("Refused")
-      const state = yield* signIn.state
-      expect(state).toMatchObject({ detail: expect.stringContaining(server.origin) })
-      expect(JSON.stringify(state)).not.toMatch(/evil|access_denied/)
-      expect(server.tokenRequests).toEqual([])
-    }
-  })
-
-  test.scopedLive("[A1] metadata of another issuer, without PKCE or with endpoints that are not https start no login", function*() {
-    for (
-      const metadata of [
-        { issuer: "https://other.example" },
-        { code_challenge_methods_supported: undefined },
-        { authorization_endpoint: "http://other.example/authorize" },
-        { registration_endpoint: "http://other.example/register" }
-      ]
-    ) {
-      const { opened, reaches, server } = yield* setup({}, { metadata })
-      yield* reaches("Refused")
-      expect(opened).toEqual([])
-      expect(server.registrations.length + server.tokenRequests.length).toBe(0)
-    }
-  })
-
   test.scopedLive("[A1] more rights are asked for with those that there are, the session goes on, and what is withheld is asked for once", function*() {
     const { call, opened, server } = yield* setup()
     expect((yield* call)._tag).toBe("Right")
@@ -138,11 +89,8 @@ describe("the sign-in to a server", () => {
 
     server.knobs.callScope = server.knobs.withheld = "admin"
     for (let calls = 0; calls < 3; calls++) expect((yield* call)._tag).toBe("Left")
-    expect(server.authorizations.map((asked) => asked.get("scope"))).toEqual([
-      "basic",
-      "basic write",
-      "basic write admin"
-    ])
+    const scopes = server.authorizations.map((asked) => asked.get("scope"))
+    expect(scopes).toEqual(["basic", "basic write", "basic write admin"])
     expect(opened).toHaveLength(3)
   })
 
@@ -169,11 +117,7 @@ describe("the sign-in to a server", () => {
   test.scopedLive("[A2] an authorization server that is down, or a page in front of it, never leads to a login; the token is renewed later", function*() {
     const { call, opened, server, signIn } = yield* setup()
     expect((yield* call)._tag).toBe("Right")
-    for (
-      const fault of [{ tokenStatus: 503 }, { tokenStatus: 429 }, { portal: true }] satisfies Array<
-        Partial<AuthServer.Knobs>
-      >
-    ) {
+    for (const fault of [{ tokenStatus: 503 }, { tokenStatus: 429 }, { portal: true }]) {
       server.expire()
       Object.assign(server.knobs, fault)
       expect((yield* call)._tag).toBe("Left")
@@ -191,9 +135,7 @@ describe("the sign-in to a server", () => {
     server.knobs.tokenDelay = 100
     const calls = yield* Effect.all(
       Array.from({ length: 20 }, () => Effect.exit(backend.callTool({ name: "ask", arguments: {} }))),
-      {
-        concurrency: "unbounded"
-      }
+      { concurrency: "unbounded" }
     )
     expect(new Set(calls.map(({ _tag }) => _tag))).toEqual(new Set(["Success"]))
     expect(server.grants("refresh_token")).toHaveLength(1)
@@ -201,36 +143,29 @@ describe("the sign-in to a server", () => {
 
   test.scopedLive("[A3] a login that waits is a state with its address; the running session goes on with the new token; others notice nothing", function*() {
     const other = yield* setup()
-    const { backend, call, reaches, server, signIn } = yield* setup({ browser: undefined, loginWait: "50 millis" })
+    const { backend, call, reaches, server, signIn } = yield* setup(
+      { browser: undefined, loginWait: "50 millis" },
+      unrenewable
+    )
     yield* reaches("LoginNeeded")
-    const first = yield* signIn.state
-    expect(first).toMatchObject({ address: expect.stringContaining(`${server.origin}/authorize`), stepUp: false })
+    const first = yield* addressOf(signIn)
+    expect(first).toContain(`${server.origin}/authorize`)
+    expect(yield* signIn.state).toMatchObject({ stepUp: false })
     yield* backend.firstOutcome
     const failed = yield* Effect.either(backend.callTool({ name: "ask", arguments: {} }, { failFast: true }))
-    expect(failed).toMatchObject({
-      _tag: "Left",
-      left: { message: expect.stringContaining("address" in first ? first.address : "?") }
-    })
+    expect(failed).toMatchObject({ _tag: "Left", left: { message: expect.stringContaining(first) } })
     expect((yield* other.call)._tag).toBe("Right")
-    yield* Signer.visit("address" in first ? first.address : "")
+    yield* Signer.visit(first)
     yield* reaches("SignedIn")
     expect((yield* call)._tag).toBe("Right")
 
     server.end()
     expect((yield* call)._tag).toBe("Left")
-    const second = yield* signIn.state
-    expect(second._tag).toBe("LoginNeeded")
-    yield* Signer.visit("address" in second ? second.address : "")
+    expect((yield* signIn.state)._tag).toBe("LoginNeeded")
+    yield* Signer.visit(yield* addressOf(signIn))
     yield* reaches("SignedIn")
     expect((yield* call)._tag).toBe("Right")
     expect(server.methods.filter((method) => method === "initialize")).toHaveLength(1)
-  })
-
-  it("[A3] a login for more scopes keeps nobody from what needs no more", () => {
-    const needed = { _tag: "LoginNeeded", address: "http://auth.example/", until: 0 } as const
-    const [more, first] = [true, false].map((stepUp): State.State => ({ ...needed, stepUp }))
-    expect([more!, first!].map(State.isBlocking)).toEqual([false, true])
-    expect([more!, first!].map(State.toDo)).toEqual([State.show(more!), State.show(first!)])
   })
 
   test.scopedLive("[A3] metadata that is slow holds up nobody else", function*() {
@@ -246,7 +181,7 @@ describe("the sign-in to a server", () => {
   })
 
   test.scopedLive("[A3] calls that need a login at the same time share one, which counts once", function*() {
-    const { call, opened, server } = yield* setup()
+    const { call, opened, server } = yield* setup({}, unrenewable)
     expect((yield* call)._tag).toBe("Right")
     // After a third login whose tokens are refused as well, none would be begun.
     for (let logins = 2; logins <= 3; logins++) {
@@ -257,40 +192,19 @@ describe("the sign-in to a server", () => {
     }
   })
 
-  test.scopedLive("[A4] a login that a person refuses is asked for once in 10 minutes", function*() {
-    const { clock, forward } = shiftedClock()
-    yield* Effect.withClock(
-      Effect.gen(function*() {
-        const { backend, opened, reaches, server, signIn } = yield* setup({}, { consent: false })
-        yield* reaches("Refused")
-        const shown = yield* statesOf(signIn)
-        for (let times = 0; times < 3; times++) expect(yield* Effect.isFailure(backend.reconnect)).toBe(true)
-        const call = backend.callTool({ name: "ask", arguments: {} }, { failFast: true })
-        expect((yield* Effect.flip(call)).message).toContain(
-          `the login was not granted: access_denied: the person said no; to be asked again, run mcp-lifeline login ${server.url}`
-        )
-        expect(shown()).toEqual(["Refused"])
-        expect(opened).toHaveLength(1)
-        forward(600_000)
-        yield* Effect.forkScoped(backend.reconnect)
-        yield* reaches("LoginNeeded")
-      }),
-      clock
-    )
-  })
-
   test.scopedLive("[A4] more rights that a person refuses are asked for once in 10 minutes; another question is asked", function*() {
     const { call, opened, reaches, server, signIn } = yield* setup()
     expect((yield* call)._tag).toBe("Right")
     Object.assign(server.knobs, { callScope: "write", consent: false })
     expect((yield* call)._tag).toBe("Left")
-    const shown = yield* statesOf(signIn)
+    const shown = new Set<string>()
+    yield* Effect.forkScoped(Stream.runForEach(signIn.changes, ({ _tag }) => Effect.sync(() => shown.add(_tag))))
     for (let times = 0; times < 3; times++) {
       expect(yield* call).toMatchObject({
         left: { message: expect.stringContaining("access_denied: the person said no; to be asked again, wait") }
       })
     }
-    expect(shown()).not.toContain("LoginNeeded")
+    expect([...shown]).not.toContain("LoginNeeded")
     expect((yield* signIn.state)._tag).toBe("SignedIn")
     server.knobs.callScope = undefined
     expect((yield* call)._tag).toBe("Right")
@@ -298,39 +212,12 @@ describe("the sign-in to a server", () => {
     Object.assign(server.knobs, { callScope: "admin", consent: true })
     const asked = yield* Effect.fork(call)
     yield* reaches("LoginNeeded")
-    const state = yield* signIn.state
-    yield* Signer.visit("address" in state ? state.address : "")
+    yield* Signer.visit(yield* addressOf(signIn))
     expect((yield* Fiber.join(asked))._tag).toBe("Right")
     server.knobs.callScope = "write"
     expect((yield* call)._tag).toBe("Left")
     yield* signIn.askAgain
     expect((yield* call)._tag).toBe("Right")
     expect(opened).toHaveLength(3)
-  })
-
-  test.scopedLive("[A4] only the answer to the login that waits ends it, and only once", function*() {
-    const { reaches, server, signIn } = yield* setup({ browser: undefined, loginWait: "50 millis" })
-    yield* reaches("LoginNeeded")
-    const state = yield* signIn.state
-    const address = new URL("address" in state ? state.address : "")
-    const redirect = new URL(address.searchParams.get("redirect_uri") ?? "")
-    const get = (query: string, host = "localhost") => {
-      const url = new URL(redirect)
-      url.search = query
-      url.hostname = host
-      return Effect.map(Signer.visit(url.href), ({ status }) => status)
-    }
-    expect(yield* get("?code=1&state=wrong")).toBe(400)
-    expect(yield* get("?code=1", "127.0.0.1")).toBe(400)
-    expect((yield* signIn.state)._tag).toBe("LoginNeeded")
-    expect(server.tokenRequests).toEqual([])
-    expect((yield* Signer.visit(address.href)).status).toBe(200)
-    yield* reaches("SignedIn")
-    // Its listener closes once the page has been read.
-    yield* Effect.repeat(Effect.either(Signer.visit(redirect.href)), {
-      until: (visit) => visit._tag === "Left",
-      schedule: Schedule.spaced("50 millis")
-    })
-    expect(server.tokenRequests).toHaveLength(1)
   })
 })

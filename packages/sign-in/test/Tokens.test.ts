@@ -151,6 +151,44 @@ describe("the token endpoint", () => {
   })
 })
 
+describe("an authorization server that deviates from what is specified", () => {
+  const answered = (answer: () => Response) => {
+    const { fetch } = new StubNetwork().at(`${login}/token`, answer)
+    const known = { metadata: metadataOf(), client: clientOf(), signingKey: undefined, resource: undefined }
+    return Effect.either(TokenEndpoint.tokens({ ...known, fetch }, { grant_type: "x" }))
+  }
+  const good = { access_token: "a", token_type: "Bearer" }
+
+  test.effect("[A1] tokens are taken with any status of success, of any type, with null for nothing, and whatever id_token comes along", function*() {
+    const none = { access: Redacted.make("a"), refresh: undefined, scope: undefined, expiresAt: undefined }
+    const endless = ["1e999", `"NaN"`, `"Infinity"`].map((never) => () =>
+      new Response(`{"access_token":"a","token_type":"Bearer","expires_in":${never}}`)
+    )
+    const answers = [
+      () => json(201, good),
+      () => json(200, good, { "content-type": "text/plain" }),
+      () => json(200, good, { "www-authenticate": "Bearer" }),
+      () => json(200, { ...good, expires_in: null, refresh_token: null, scope: null }),
+      () => json(200, { ...good, refresh_token: "" }),
+      () => json(200, { ...good, id_token: "no.jwt.at-all" }),
+      () => json(200, { ...good, id_token: 1 }),
+      ...endless
+    ]
+    for (const answer of answers) expect(Either.getOrThrow(yield* answered(answer))).toEqual(none)
+  })
+
+  test.effect("[A2] the code of an error counts with any status and type, also beside a challenge for other credentials", function*() {
+    const answers = [
+      () => json(401, { error: "invalid_client" }, { "www-authenticate": `Basic realm="clients"` }),
+      () => json(400, { error: "invalid_client" }, { "content-type": "text/html" }),
+      () => json(403, { error: "invalid_client" })
+    ]
+    for (const answer of answers) {
+      expect(yield* answered(answer)).toMatchObject({ left: { _tag: "Refused", code: "invalid_client" } })
+    }
+  })
+})
+
 describe("the client of a login", () => {
   const choose = (
     options: Partial<Parameters<typeof Registration.choose>[0]> = {},
@@ -233,9 +271,21 @@ describe("the client of a login", () => {
     }
   })
 
+  const answered = (status: number, answer: unknown, discovered = discoveredOf()) =>
+    choose({ discovered }, new StubNetwork().at(`${login}/register`, () => json(status, answer)))
+
+  test.effect("[A1] is registered with any status of success, and with a secret that does not say when it ends", function*() {
+    const answers = [
+      [200, { client_id: "c", client_secret: "s" }, Redacted.make("s")],
+      [201, { client_id: "c", client_secret: "s", client_secret_expires_at: null }, Redacted.make("s")],
+      [201, { client_id: "c", client_secret: null }, undefined]
+    ] as const
+    for (const [status, answer, secret] of answers) {
+      expect((yield* answered(status, answer)).client).toMatchObject({ id: "c", secret, expiresAt: undefined })
+    }
+  })
+
   test.effect("[A1] what was answered is kept; what is no answer is told", function*() {
-    const answered = (status: number, answer: unknown, discovered = discoveredOf()) =>
-      choose({ discovered }, new StubNetwork().at(`${login}/register`, () => json(status, answer)))
     const { client } = yield* answered(201, {
       client_id: "c",
       client_secret: "s",

@@ -6,25 +6,25 @@ import { listening } from "../../../testing/test/support/listening.js"
 
 /** What can be ordered; changes count at once. */
 export interface Knobs {
-  refresh: boolean
-  tokenStatus: number | undefined
+  refresh?: boolean
+  tokenStatus?: number | undefined
   /** Milliseconds until the token endpoint answers. */
-  tokenDelay: number
-  metadataReady: Promise<void> | undefined
+  tokenDelay?: number
+  metadataReady?: Promise<void>
   /** The scope that calls of tools need beside the one that the login needs. */
-  callScope: string | undefined
+  callScope?: string | undefined
   /** The `iss` that the browser brings back, in which ORIGIN is that of the server. */
-  iss: string | undefined
-  metadata: Record<string, unknown>
-  consent: boolean
-  withheld: string | undefined
+  iss?: string
+  metadata?: Record<string, unknown>
+  consent?: boolean
+  withheld?: string
   /** Answers every token request with a page and 200, as a network does whose own login page comes first. */
-  portal: boolean
+  portal?: boolean
   /** How many of the clients that were registered first are not known any more. */
-  forgottenClients: number
-  mcpStatus: number | undefined
-  revokeStatus: number
-  revokeReady: Promise<void> | undefined
+  forgottenClients?: number
+  mcpStatus?: number | undefined
+  revokeStatus?: number
+  revokeReady?: Promise<void>
 }
 
 export interface FormRequest {
@@ -90,22 +90,7 @@ export const answerTo = ({ id, method = "", params }: Message): unknown => {
 }
 
 export const make = Effect.gen(function*() {
-  const knobs: Knobs = {
-    refresh: true,
-    tokenStatus: undefined,
-    tokenDelay: 0,
-    metadataReady: undefined,
-    callScope: undefined,
-    iss: undefined,
-    metadata: {},
-    consent: true,
-    withheld: undefined,
-    portal: false,
-    forgottenClients: 0,
-    mcpStatus: undefined,
-    revokeStatus: 200,
-    revokeReady: undefined
-  }
+  const knobs: Knobs = {}
   const tokenRequests: Array<TokenRequest> = []
   let tokensAsked = 0
   const registrations: Array<Record<string, unknown>> = []
@@ -134,7 +119,7 @@ export const make = Effect.gen(function*() {
       token_type: "Bearer",
       scope: login.scope,
       expires_in: 3600,
-      ...(knobs.refresh ? { refresh_token: login.refresh } : {})
+      ...(knobs.refresh !== false ? { refresh_token: login.refresh } : {})
     }
   }
 
@@ -156,7 +141,7 @@ export const make = Effect.gen(function*() {
 
   const answerToken = (form: Record<string, string>): readonly [number, unknown] => {
     const [, client] = /^client-(\d+)$/.exec(form["client_id"] ?? "") ?? []
-    if (Number(client) <= knobs.forgottenClients) return [401, { error: "invalid_client" }]
+    if (Number(client) <= (knobs.forgottenClients ?? 0)) return [401, { error: "invalid_client" }]
     switch (form["grant_type"]) {
       case "authorization_code": {
         const login = codes.get(form["code"] ?? "")
@@ -252,7 +237,7 @@ export const make = Effect.gen(function*() {
         const back = new URL(parameters.get("redirect_uri") ?? "")
         back.searchParams.set("state", parameters.get("state") ?? "")
         if (knobs.iss !== undefined) back.searchParams.set("iss", knobs.iss.replace("ORIGIN", origin))
-        if (knobs.consent) {
+        if (knobs.consent !== false) {
           const code = token()
           codes.set(code, newLogin(parameters, request.headers["x-account"] as string | undefined))
           back.searchParams.set("code", code)
@@ -265,13 +250,13 @@ export const make = Effect.gen(function*() {
       case "/revoke":
         revocations.push(await formOf(request))
         await knobs.revokeReady
-        return response.writeHead(knobs.revokeStatus).end()
+        return response.writeHead(knobs.revokeStatus ?? 200).end()
       case "/token": {
         const { authorization, form } = await formOf(request)
         tokensAsked++
         // What was ordered when it came, however late it is answered.
         const { portal, tokenDelay, tokenStatus } = knobs
-        await sleep(tokenDelay)
+        await sleep(tokenDelay ?? 0)
         if (portal) {
           return response.writeHead(200, { "content-type": "text/html" }).end("<h1>Welcome to our hotel</h1>")
         }

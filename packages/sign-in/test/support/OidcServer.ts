@@ -2,57 +2,20 @@
 import { Effect } from "effect"
 import { createServer } from "node:http"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { Provider } from "oidc-provider"
 import { listening } from "../../../testing/test/support/listening.js"
 import { answerTo, bodyOf } from "./AuthServer.js"
-
-const agree = async (provider: Provider, resource: string, request: IncomingMessage, response: ServerResponse) => {
-  const { params, prompt, session } = await provider.interactionDetails(request, response)
-  if (prompt.name === "login") return provider.interactionFinished(request, response, { login: { accountId: "ann" } })
-  const grant = new provider.Grant({ accountId: session?.accountId ?? "ann", clientId: String(params["client_id"]) })
-  grant.addOIDCScope("openid offline_access basic")
-  grant.addResourceScope(resource, "basic")
-  return provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } })
-}
+import * as oidc from "./oidc.js"
 
 export const make = (seconds: number) =>
   Effect.gen(function*() {
     const server = createServer()
     const origin = yield* listening(server)
     const url = `${origin}/mcp`
-    const provider = new Provider(origin, {
-      scopes: ["openid", "offline_access", "basic"],
+    const options = { resource: url, scopes: ["basic"], seconds }
+    const provider = oidc.make(origin, options, { accessTokenFormat: "opaque" }, {
       clientAuthMethods: ["none", "client_secret_basic"],
-      cookies: { keys: ["a key for tests"] },
-      ttl: {
-        AccessToken: seconds,
-        RefreshToken: 3600,
-        Grant: 3600,
-        Session: 3600,
-        Interaction: 600,
-        AuthorizationCode: 60
-      },
-      pkce: { required: () => true },
       rotateRefreshToken: true,
-      issueRefreshToken: () => true,
-      findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
-      interactions: { url: (_, { uid }) => `/agree/${uid}` },
-      features: {
-        devInteractions: { enabled: false },
-        registration: { enabled: true },
-        revocation: { enabled: true },
-        resourceIndicators: {
-          enabled: true,
-          defaultResource: () => url,
-          useGrantedResource: () => true,
-          getResourceServerInfo: () => ({
-            scope: "basic",
-            audience: url,
-            accessTokenTTL: seconds,
-            accessTokenFormat: "opaque"
-          })
-        }
-      }
+      issueRefreshToken: () => true
     })
     const grants: Array<string> = []
     const errors: Array<string> = []
@@ -83,7 +46,6 @@ export const make = (seconds: number) =>
           JSON.stringify({ resource: url, authorization_servers: [origin] })
         )
       }
-      if (pathname.startsWith("/agree/")) return agree(provider, url, request, response)
       if (pathname === "/token") {
         most = Math.max(most, ++atOnce)
         response.once("close", () => atOnce--)

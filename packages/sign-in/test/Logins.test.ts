@@ -1,50 +1,33 @@
 import type { Backend } from "@mcp-lifeline/core"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Deferred, type Duration, Effect, Fiber, Option, Redacted, Stream, TestClock } from "effect"
-import { folder as newFolder } from "../../testing/test/support/folder.js"
+import { Effect, Fiber, Option, Redacted, Stream, TestClock } from "effect"
+import { folder } from "../../testing/test/support/folder.js"
 import { describe, expect, test } from "../../testing/test/support/vitest.js"
-import * as Client from "../src/Client.js"
-import * as PendingLogin from "../src/PendingLogin.js"
 import * as SignIn from "../src/SignIn.js"
-import type * as State from "../src/State.js"
 import { waiting } from "./support/grants.js"
-import { json, StubNetwork } from "./support/StubNetwork.js"
+import * as SignIns from "./support/SignIns.js"
+import { addressOf, clientsIn, login, loginsIn, makeBrowser, network, passing, reaches } from "./support/SignIns.js"
+import { server, turn } from "./support/SignIns.js"
+import { json, type StubNetwork } from "./support/StubNetwork.js"
 
-const server = "https://mcp.example/mcp"
-const login = "https://login.example"
-
-const make = (network: StubNetwork, folder: string, options: Partial<SignIn.Options> = {}) =>
-  Effect.map(
-    SignIn.make({ url: server, loginWait: 0, ...options }).pipe(Effect.provide(StateFolder.layerAt(folder))),
-    (signIn) => ({
-      signIn,
-      renew: Effect.either(signIn.authorization.renew({ status: 401, challenge: undefined }, network.fetch)),
-      tokens: Effect.either(signIn.authorization.tokens(network.fetch))
-    })
-  )
-
-const pending = (folder: string) =>
-  Effect.flatMap(StateFolder.StateFolder, (state) => PendingLogin.pendingLogins(state).entries).pipe(
-    Effect.provide(StateFolder.layerAt(folder))
-  )
+/** A process with a folder of its own, unless it shares one. */
+const make = (net = network(), options: Partial<SignIn.Options> = {}, shared?: string) =>
+  Effect.gen(function*() {
+    const path = shared ?? (yield* folder)
+    return { ...yield* SignIns.make(net, path, options), path, pending: loginsIn(path).entries }
+  })
 
 const machine = {
   method: "credentials",
   client: { id: "robot", secret: Redacted.make("secret"), issuer: login }
 } as const
 
-const network = () => new StubNetwork().authServer(login).resource(server, login)
-
 const withoutRefresh = () => {
   let count = 0
   return network().at(`${login}/token`, () => json(200, { access_token: `token-${++count}`, token_type: "Bearer" }))
 }
 
-const addressOf = (signIn: SignIn.SignIn) =>
-  Effect.map(signIn.state, (state) => state._tag === "LoginNeeded" ? state.address : state._tag)
-
-const reaches = (signIn: SignIn.SignIn, tag: State.State["_tag"]) =>
-  signIn.changes.pipe(Stream.filter(({ _tag }) => _tag === tag), Stream.runHead)
+const denied = { error: "access_denied" }
 
 const comeBack = (address: string, answer: Record<string, string> = { code: "1" }) =>
   Effect.promise(async () => {
@@ -57,49 +40,41 @@ const comeBack = (address: string, answer: Record<string, string> = { code: "1" 
     return { status: shown.status, text: await shown.text() }
   })
 
-const passing = (step: Duration.DurationInput, isSo: Effect.Effect<boolean>) =>
+/** A person comes back from where the login leads, which then is as it says. */
+const answered = (signIn: SignIn.SignIn, tag: "SignedIn" | "Refused" = "SignedIn") =>
   Effect.gen(function*() {
-    for (let steps = 0; steps < 500 && !(yield* isSo); steps++) {
-      yield* TestClock.adjust(step)
-      yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-    }
+    const page = yield* comeBack(yield* addressOf(signIn), tag === "Refused" ? denied : undefined)
+    yield* reaches(signIn, tag)
+    return page
   })
-
-const makeBrowser = () => {
-  const opened: Array<string> = []
-  return { opened, browser: { open: (address: string) => Effect.sync(() => opened.push(address) > 0) } }
-}
 
 describe("a login that waits for a person", () => {
   test.scoped("[A4] is over, and shown by nobody, as soon as its process uses the tokens of another login", function*() {
     for (const way of ["tokens", "renew"] as const) {
-      const network = new StubNetwork().authServer(login).resource(server, login)
-      const folder = yield* newFolder
-      const waiting = yield* make(network, folder)
+      const net = network()
+      const waiting = yield* make(net)
       yield* waiting.renew
       expect((yield* waiting.signIn.state)._tag).toBe("LoginNeeded")
-      expect(yield* pending(folder)).toHaveLength(1)
-      const other = yield* make(network, folder, machine)
-      yield* other.renew
+      expect(yield* waiting.pending).toHaveLength(1)
+      yield* (yield* make(net, machine, waiting.path)).renew
       expect((yield* waiting[way])._tag).toBe("Right")
       expect(yield* waiting.signIn.state).toMatchObject({ _tag: "SignedIn", issuer: login })
       expect(waiting.signIn.authorization.isRunning()).toBe(false)
       // No time has passed: not only after it has looked for them.
-      expect(yield* pending(folder)).toEqual([])
+      expect(yield* waiting.pending).toEqual([])
     }
   })
 
   test.scoped("[A4] is over in a process that waits for the one that has begun it as well", function*() {
-    const network = new StubNetwork().authServer(login).resource(server, login)
-    const folder = yield* newFolder
-    const first = yield* make(network, folder)
+    const net = network()
+    const first = yield* make(net)
     yield* first.renew
-    const second = yield* make(network, folder)
+    const second = yield* make(net, {}, first.path)
     yield* second.renew
     const [one, two] = [yield* first.signIn.state, yield* second.signIn.state]
     expect(one).toEqual(two)
     expect(one._tag).toBe("LoginNeeded")
-    yield* (yield* make(network, folder, machine)).renew
+    yield* (yield* make(net, machine, first.path)).renew
     expect((yield* second.tokens)._tag).toBe("Right")
     expect((yield* second.signIn.state)._tag).toBe("SignedIn")
     expect(second.signIn.authorization.isRunning()).toBe(false)
@@ -109,13 +84,12 @@ describe("a login that waits for a person", () => {
 describe("a login that a person finishes", () => {
   test.scoped("[A1] is redeemed with its verifier, and shown as done; no query of the address is kept or sent", function*() {
     const net = network()
-    const folder = yield* newFolder
-    const { renew, signIn, tokens } = yield* make(net, folder, { url: `https://user:pass@mcp.example/mcp?key=1#x` })
+    const made = yield* make(net, { url: `https://user:pass@mcp.example/mcp?key=1#x` })
+    const { pending, renew, signIn, token } = made
     expect(signIn.server).toBe(server)
     yield* renew
     const address = yield* addressOf(signIn)
-    expect((yield* comeBack(address)).text).toContain("Signed in")
-    yield* reaches(signIn, "SignedIn")
+    expect((yield* answered(signIn)).text).toContain("Signed in")
     const [form] = net.forms(`${login}/token`)
     expect(form).toMatchObject({
       grant_type: "authorization_code",
@@ -124,8 +98,8 @@ describe("a login that a person finishes", () => {
       resource: server
     })
     expect(form?.["code_verifier"]).toMatch(/^[\w.~-]{43,128}$/)
-    expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("token-1") } })
-    expect(yield* pending(folder)).toEqual([])
+    expect(yield* token).toBe("token-1")
+    expect(yield* pending).toEqual([])
   })
 
   test.scoped("[A1] a page of another authorization server is not believed, with whatever it says", function*() {
@@ -140,7 +114,7 @@ describe("a login that a person finishes", () => {
     for (const [metadata, answer, said] of cases) {
       yield* Effect.scoped(Effect.gen(function*() {
         const net = network().authServer(login, metadata)
-        const { renew, signIn } = yield* make(net, yield* newFolder)
+        const { renew, signIn } = yield* make(net)
         yield* renew
         const page = yield* comeBack(yield* addressOf(signIn), { code: "1", ...answer })
         expect([page.status, page.text.includes(said)]).toEqual([400, true])
@@ -149,14 +123,14 @@ describe("a login that a person finishes", () => {
       }))
     }
     yield* Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(network().authServer(login, promised), yield* newFolder)
+      const { renew, signIn } = yield* make(network().authServer(login, promised))
       yield* renew
       expect((yield* comeBack(yield* addressOf(signIn), { code: "1", iss: login })).status).toBe(200)
     }))
     // What comes twice is refused, too: who reads the first of them would not see the other.
     yield* Effect.scoped(Effect.gen(function*() {
       const net = network()
-      const { renew, signIn } = yield* make(net, yield* newFolder)
+      const { renew, signIn } = yield* make(net)
       yield* renew
       const { searchParams } = new URL(yield* addressOf(signIn))
       const state = searchParams.get("state")
@@ -170,20 +144,14 @@ describe("a login that a person finishes", () => {
   test.scoped("[A2] a code is redeemed also where the authorization server is away for a moment, and not twice where it refuses", function*() {
     for (const [first, asked, tag] of [[503, 3, "SignedIn"], [400, 1, "Refused"]] as const) {
       yield* Effect.scoped(Effect.gen(function*() {
-        const net = network()
         let count = 0
-        net.at(`${login}/token`, () =>
-          ++count < 3
-            ? json(first, { error: "invalid_grant" })
-            : json(200, { access_token: "a", token_type: "Bearer" }))
-        const { renew, signIn } = yield* make(net, yield* newFolder)
+        const [refusal, token] = [{ error: "invalid_grant" }, { access_token: "a", token_type: "Bearer" }]
+        const net = network().at(`${login}/token`, () => ++count < 3 ? json(first, refusal) : json(200, token))
+        const { renew, signIn } = yield* make(net)
         yield* renew
         const page = yield* Effect.fork(comeBack(yield* addressOf(signIn)))
         const over = yield* Effect.fork(reaches(signIn, tag))
-        while ((yield* Fiber.poll(over))._tag === "None") {
-          yield* TestClock.adjust("500 millis")
-          yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-        }
+        yield* passing("500 millis", Effect.map(Fiber.poll(over), Option.isSome))
         yield* Fiber.join(page)
         expect(count).toBe(asked)
       }))
@@ -192,21 +160,20 @@ describe("a login that a person finishes", () => {
 
   test.scoped("[A4] one that is refused is asked for again after 10 minutes, or when somebody asks; the message says how", function*() {
     const net = network()
-    const folder = yield* newFolder
-    const { renew, signIn } = yield* make(net, folder, { account: "work" })
+    const { path, pending, renew, signIn } = yield* make(net, { account: "work" })
     yield* renew
     const first = yield* addressOf(signIn)
-    expect((yield* comeBack(first, { error: "access_denied", error_description: "no" })).status).toBe(400)
+    expect((yield* comeBack(first, { ...denied, error_description: "no" })).status).toBe(400)
     yield* reaches(signIn, "Refused")
     expect(yield* signIn.state).toMatchObject({
       detail:
         `the login was not granted: access_denied: no; to be asked again, run mcp-lifeline login ${server} --account work`
     })
-    expect(yield* pending(folder)).toEqual([])
+    expect(yield* pending).toEqual([])
     yield* renew
     expect((yield* signIn.state)._tag).toBe("Refused")
     // Another account has been refused nothing.
-    const other = yield* make(net, folder)
+    const other = yield* make(net, {}, path)
     yield* other.renew
     expect((yield* other.signIn.state)._tag).toBe("LoginNeeded")
     const asked = yield* Effect.fork(Effect.either(signIn.login))
@@ -221,13 +188,12 @@ describe("a login that a person finishes", () => {
   })
 
   test.scoped("[A4] one that was refused is asked for again by its process after ten minutes, and by another one at once", function*() {
-    const [net, folder] = [network(), yield* newFolder]
     yield* TestClock.setTime(1_000_000)
-    const { renew, signIn } = yield* make(net, folder)
-    for (const one of [{ renew, signIn }, yield* make(net, folder)]) {
+    const first = yield* make()
+    const { renew, signIn } = first
+    for (const one of [first, yield* make(network(), {}, first.path)]) {
       yield* one.renew
-      yield* comeBack(yield* addressOf(one.signIn), { error: "access_denied" })
-      yield* reaches(one.signIn, "Refused")
+      yield* answered(one.signIn, "Refused")
     }
     for (const [wait, tag] of [[599_999, "Refused"], [1, "LoginNeeded"]] as const) {
       yield* TestClock.adjust(wait)
@@ -237,38 +203,30 @@ describe("a login that a person finishes", () => {
   })
 
   test.scoped("[A4] one that is done makes up for those that were refused for as much or less, and for no more", function*() {
-    const [net, folder] = [withoutRefresh(), yield* newFolder]
-    const { signIn } = yield* make(net, folder)
+    const net = withoutRefresh()
+    const { path, refused, signIn } = yield* make(net)
     const asksFor = (scope: string) =>
-      Effect.zipRight(
-        Effect.either(signIn.authorization.renew({ status: 401, challenge: `Bearer scope="${scope}"` }, net.fetch)),
-        Effect.map(signIn.state, ({ _tag }) => _tag)
-      )
+      Effect.zipRight(refused(401, `Bearer scope="${scope}"`), Effect.map(signIn.state, ({ _tag }) => _tag))
     for (const scope of ["read write", "read"]) {
       expect(yield* asksFor(scope)).toBe("LoginNeeded")
-      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
-      yield* reaches(signIn, "Refused")
+      yield* answered(signIn, "Refused")
     }
-    const other = yield* make(net, folder, { scope: "read" })
+    const other = yield* make(net, { scope: "read" }, path)
     yield* other.renew
-    yield* comeBack(yield* addressOf(other.signIn))
-    yield* reaches(other.signIn, "SignedIn")
+    yield* answered(other.signIn)
     yield* passing("1 second", Effect.map(signIn.state, ({ _tag }) => _tag === "SignedIn"))
     expect([yield* asksFor("read write"), yield* asksFor("read")]).toEqual(["Refused", "LoginNeeded"])
   })
 
   test.scoped("[A4] one that a person asks for is begun, however far an attempt is that meets the last refusal", function*() {
-    const net = network()
-    const { renew, signIn } = yield* make(net, yield* newFolder)
+    const { renew, signIn } = yield* make()
     yield* renew
-    const tick = Effect.promise(() => new Promise((done) => setImmediate(done)))
     // From no step to more than an attempt takes.
     for (const steps of Array.from({ length: 40 }, (_, n) => Math.floor(1.25 ** n) - 1)) {
-      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
-      yield* reaches(signIn, "Refused")
+      yield* answered(signIn, "Refused")
       const attempt = yield* Effect.fork(renew)
-      while (!signIn.authorization.isRunning()) yield* tick
-      for (let step = 0; step < steps; step++) yield* tick
+      while (!signIn.authorization.isRunning()) yield* turn
+      for (let step = 0; step < steps; step++) yield* turn
       const asked = yield* Effect.fork(Effect.either(signIn.login))
       const outcome = yield* Effect.raceFirst(Fiber.join(asked), reaches(signIn, "LoginNeeded"))
       expect(outcome, `after ${steps} steps`).toMatchObject({ _tag: "Some" })
@@ -277,40 +235,24 @@ describe("a login that a person finishes", () => {
   })
 
   test.scoped("[A4] while nobody is asked again, tokens of another login are looked for once a second, however often one is wanted", function*() {
-    const folder = yield* newFolder
-    const state = StateFolder.make(folder)
-    let looks = 0
-    const collection: typeof state.collection = (name, schema, bounds) => {
-      const one = state.collection(name, schema, bounds)
-      return name !== "grants" ? one : {
-        ...one,
-        entries: Effect.suspend(() => {
-          looks++
-          return one.entries
-        })
-      }
-    }
     const net = withoutRefresh()
-    const signIn = yield* SignIn.make({ url: server, loginWait: 0 }).pipe(
-      Effect.provideService(StateFolder.StateFolder, { ...state, collection })
-    )
-    const renew = Effect.either(signIn.authorization.renew({ status: 401, challenge: undefined }, net.fetch))
+    const other = yield* make(net)
+    const { counted, folder } = SignIns.counting(StateFolder.make(other.path))
+    const { renew, signIn } = yield* SignIns.make(net, folder)
     const settle = Effect.repeatN(Effect.yieldNow(), 20)
-    const other = yield* make(net, folder)
     yield* other.tokens
     for (let times = 0; times < 2; times++) {
       yield* renew
-      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
-      yield* reaches(signIn, "Refused")
+      yield* answered(signIn, "Refused")
       for (let again = 0; again < 5; again++) yield* renew
       yield* settle
-      looks = 0
+      counted.looks = 0
       yield* TestClock.adjust("1 second")
       yield* settle
-      expect(looks).toBe(1)
+      expect(counted.looks).toBe(1)
       const asked = yield* Effect.fork(other.signIn.login)
       yield* reaches(other.signIn, "LoginNeeded")
-      yield* comeBack(yield* addressOf(other.signIn))
+      yield* answered(other.signIn)
       yield* Fiber.join(asked)
       yield* TestClock.adjust("1 second")
       yield* reaches(signIn, "SignedIn")
@@ -319,7 +261,7 @@ describe("a login that a person finishes", () => {
 
   test.scoped("[A4] one that nobody finishes is over after 10 minutes, and asked for again; the browser is not opened a second time", function*() {
     const { browser, opened } = makeBrowser()
-    const { renew, signIn } = yield* make(withoutRefresh(), yield* newFolder, { browser })
+    const { renew, signIn } = yield* make(withoutRefresh(), { browser })
     yield* renew
     const first = yield* addressOf(signIn)
     yield* Effect.repeat(Effect.yieldNow(), { until: () => opened.length > 0 })
@@ -341,59 +283,45 @@ describe("a login that a person finishes", () => {
 
   test.scoped("[A1] a client that is not known any more is registered again; one that the user has configured is not asked for again", function*() {
     for (const error of ["invalid_client", "unauthorized_client"]) {
-      yield* Effect.scoped(Effect.gen(function*() {
-        for (const client of [undefined, { id: "mine" }]) {
-          yield* Effect.scoped(Effect.gen(function*() {
-            const net = network().at(`${login}/token`, () => json(401, { error }))
-            const folder = yield* newFolder
-            const { renew, signIn } = yield* make(net, folder, { client })
-            yield* renew
-            yield* comeBack(yield* addressOf(signIn))
-            yield* reaches(signIn, "Refused")
-            const kept = yield* Effect.flatMap(StateFolder.StateFolder, (state) => Client.registered(state).entries)
-              .pipe(
-                Effect.provide(StateFolder.layerAt(folder))
-              )
-            expect(kept).toEqual([])
-            yield* renew
-            expect([error, client, (yield* signIn.state)._tag]).toEqual([
-              error,
-              client,
-              client === undefined ? "LoginNeeded" : "Refused"
-            ])
-          }))
-        }
-      }))
+      for (const [client, tag] of [[undefined, "LoginNeeded"], [{ id: "mine" }, "Refused"]] as const) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const net = network().at(`${login}/token`, () => json(401, { error }))
+          const { path, renew, signIn } = yield* make(net, { client })
+          yield* renew
+          yield* comeBack(yield* addressOf(signIn))
+          yield* reaches(signIn, "Refused")
+          expect(yield* clientsIn(path)).toEqual([])
+          yield* renew
+          expect([error, client, (yield* signIn.state)._tag]).toEqual([error, client, tag])
+        }))
+      }
     }
   })
 
   test.scoped("[A1] after three logins whose tokens are refused no more are asked for, for 10 minutes", function*() {
-    const { renew, signIn } = yield* make(withoutRefresh(), yield* newFolder)
+    const { renew, signIn } = yield* make(withoutRefresh())
     for (let logins = 1; logins <= 3; logins++) {
       yield* TestClock.adjust("1 second")
       yield* renew
-      yield* comeBack(yield* addressOf(signIn))
-      yield* reaches(signIn, "SignedIn")
+      yield* answered(signIn)
     }
     expect(yield* renew).toMatchObject({
       left: { detail: expect.stringContaining("no further login is begun for 10 minutes") }
     })
     expect((yield* signIn.state)._tag).toBe("Refused")
-    yield* TestClock.adjust("597 seconds")
-    expect((yield* renew)._tag).toBe("Left")
-    expect((yield* signIn.state)._tag).toBe("Refused")
-    yield* TestClock.adjust("1 second")
-    yield* renew
-    expect((yield* signIn.state)._tag).toBe("LoginNeeded")
+    for (const [wait, tag] of [["597 seconds", "Refused"], ["1 second", "LoginNeeded"]] as const) {
+      yield* TestClock.adjust(wait)
+      expect((yield* renew)._tag).toBe("Left")
+      expect((yield* signIn.state)._tag).toBe(tag)
+    }
   })
 
   test.scoped("[A3] whoever waits for it is told once for each login, and not for tokens that are there", function*() {
     let told = 0
-    const { renew, signIn, tokens } = yield* make(network(), yield* newFolder)
+    const { renew, signIn, tokens } = yield* make()
     yield* SignIn.whenDone(signIn, Effect.sync(() => void told++))
     yield* renew
-    yield* comeBack(yield* addressOf(signIn))
-    yield* reaches(signIn, "SignedIn")
+    yield* answered(signIn)
     yield* Effect.repeat(Effect.yieldNow(), { until: () => told > 0 })
     yield* TestClock.adjust("59 minutes")
     yield* tokens
@@ -403,15 +331,10 @@ describe("a login that a person finishes", () => {
 })
 
 describe("a login that another process has begun", () => {
-  const left = (net: StubNetwork, folder: string, options: Partial<SignIn.Options> = {}) =>
+  /** Where the login of a process leads that begins one in the folder, other than `before`, and ends. */
+  const left = (net: StubNetwork, path: string, options: Partial<SignIn.Options> = {}, before?: string) =>
     Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(net, folder, options)
-      yield* renew
-      return yield* addressOf(signIn)
-    }))
-  const anew = (net: StubNetwork, folder: string, before: string, options: Partial<SignIn.Options> = {}) =>
-    Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(net, folder, options)
+      const { renew, signIn } = yield* make(net, options, path)
       yield* renew
       yield* signIn.changes.pipe(
         Stream.filter((state) => state._tag === "LoginNeeded" && state.address !== before),
@@ -421,9 +344,9 @@ describe("a login that another process has begun", () => {
     }))
 
   /** Whether a process goes on with a login: who comes back to its address is signed in. */
-  const goesOn = (net: StubNetwork, folder: string, address: string, options: Partial<SignIn.Options> = {}) =>
+  const goesOn = (net: StubNetwork, path: string, address: string, options: Partial<SignIn.Options>) =>
     Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(net, folder, options)
+      const { renew, signIn } = yield* make(net, options, path)
       yield* renew
       const page = yield* Effect.eventually(Effect.sandbox(comeBack(address)))
       if (page.status === 200) yield* reaches(signIn, "SignedIn")
@@ -433,44 +356,41 @@ describe("a login that another process has begun", () => {
   test.scoped("[A4] goes on at the same address, if it is for the same", function*() {
     const begun = { scope: "a b", client: { id: "one" } }
     for (const options of [{ scope: "a" }, begun]) {
-      const [net, folder] = [network(), yield* newFolder]
-      const first = yield* left(net, folder, begun)
+      const [net, path] = [network(), yield* folder]
+      const first = yield* left(net, path, begun)
       expect(first).toContain("client_id=one")
       yield* TestClock.adjust("595 seconds")
-      expect(yield* goesOn(net, folder, first, options)).toBe(true)
+      expect(yield* goesOn(net, path, first, options)).toBe(true)
       expect(net.forms(`${login}/token`)).toHaveLength(1)
     }
   })
 
   test.scoped("[A4] is begun anew where something else is asked for, or too little time is left to finish it", function*() {
     const begun = { scope: "a b", client: { id: "one" } }
-    const moved = new StubNetwork().authServer("https://other.example").resource(server, "https://other.example")
+    const moved = network().authServer("https://other.example").resource(server, "https://other.example")
     const cases = [
       [{ ...begun, scope: "c" }, network(), "scope=c"],
       [{ ...begun, client: { id: "two" } }, network(), "client_id=two"],
       [begun, moved, "https://other.example/authorize"]
     ] as const
     for (const [options, net, part] of cases) {
-      const folder = yield* newFolder
-      expect(yield* anew(net, folder, yield* left(network(), folder, begun), options)).toContain(part)
+      const path = yield* folder
+      expect(yield* left(net, path, options, yield* left(network(), path, begun))).toContain(part)
     }
-    const folder = yield* newFolder
-    const first = yield* left(network(), folder)
+    const path = yield* folder
+    const first = yield* left(network(), path)
     yield* TestClock.adjust("595001 millis")
-    expect(yield* anew(network(), folder, first)).toContain(`${login}/authorize`)
+    expect(yield* left(network(), path, {}, first)).toContain(`${login}/authorize`)
   })
 
   test.scoped("[A1 A4] is begun anew where the server does not know its client any more", function*() {
-    const [net, folder, elsewhere] = [network(), yield* newFolder, yield* newFolder]
-    const { renew, signIn } = yield* make(net, folder)
+    const [net, elsewhere] = [network(), yield* folder]
+    const { path, renew, signIn } = yield* make(net)
     yield* renew
-    yield* comeBack(yield* addressOf(signIn))
-    yield* reaches(signIn, "SignedIn")
+    yield* answered(signIn)
     const first = yield* left(network(), elsewhere)
-    const [begun] = yield* pending(elsewhere)
-    yield* Effect.flatMap(StateFolder.StateFolder, (state) => PendingLogin.pendingLogins(state).set(...begun!)).pipe(
-      Effect.provide(StateFolder.layerAt(folder))
-    )
+    const [begun] = yield* loginsIn(elsewhere).entries
+    yield* loginsIn(path).set(...begun!)
     net.at(`${login}/token`, () => json(401, { error: "invalid_client" }))
     yield* Effect.fork(renew)
     const isAnew = Effect.map(signIn.state, (state) => state._tag === "LoginNeeded" && state.address !== first)
@@ -479,10 +399,11 @@ describe("a login that another process has begun", () => {
   })
 
   test.scoped("[A4] is opened in a browser once, also by two at the same moment", function*() {
-    const [net, folder] = [network(), yield* newFolder]
+    const net = network()
     const browsers = [makeBrowser(), makeBrowser(), makeBrowser()]
-    yield* (yield* make(net, folder)).renew
-    const processes = yield* Effect.forEach(browsers, ({ browser }) => make(net, folder, { browser }))
+    const { path, renew } = yield* make(net)
+    yield* renew
+    const processes = yield* Effect.forEach(browsers, ({ browser }) => make(net, { browser }, path))
     yield* Effect.fork(Effect.all(processes.map(({ renew }) => renew), { concurrency: "unbounded" }))
     const opened = () => browsers.flatMap(({ opened }) => opened)
     yield* passing("50 millis", Effect.sync(() => opened().length > 0))
@@ -492,7 +413,7 @@ describe("a login that another process has begun", () => {
   })
 
   test.scoped("[A3] frees its port with its process", function*() {
-    const address = yield* left(network(), yield* newFolder)
+    const address = yield* left(network(), yield* folder)
     const redirect = new URL(address).searchParams.get("redirect_uri") ?? ""
     expect(yield* Effect.promise(() => fetch(redirect).then(() => "answered", () => "closed"))).toBe("closed")
   })
@@ -501,7 +422,7 @@ describe("a login that another process has begun", () => {
 describe("requests while a login waits", () => {
   test.scoped("[A3] ask nobody anything, and fail with its address", function*() {
     const net = network()
-    const { renew, signIn } = yield* make(net, yield* newFolder)
+    const { renew, signIn } = yield* make(net)
     yield* renew
     const asked = net.asked.length
     expect(yield* renew).toMatchObject({
@@ -511,13 +432,10 @@ describe("requests while a login waits", () => {
   })
 
   test.scoped("[A3] fail after a while where another process has not said where to go; what it said before does not count", function*() {
-    const [net, folder] = [network(), yield* newFolder]
-    yield* Effect.gen(function*() {
-      const state = yield* StateFolder.StateFolder
-      yield* state.lock(`login-${StateFolder.key(server, "default")}`)
-      yield* PendingLogin.pendingLogins(state).set(StateFolder.key(server, "default"), waiting(-1))
-    }).pipe(Effect.provide(StateFolder.layerAt(folder)))
-    const { renew } = yield* make(net, folder)
+    const { path, renew } = yield* make()
+    const slot = StateFolder.key(server, "default")
+    yield* StateFolder.make(path).lock(`login-${slot}`)
+    yield* loginsIn(path).set(slot, waiting(-1))
     const failed = yield* Effect.fork(renew)
     yield* passing("5 seconds", Effect.map(Fiber.poll(failed), Option.isSome))
     expect(yield* Fiber.join(failed)).toMatchObject({
@@ -528,55 +446,51 @@ describe("requests while a login waits", () => {
   test.scoped("[A3] a backend that is connected goes on; another one connects when the login is done", function*() {
     for (const isConnected of [true, false]) {
       let reconnects = 0
-      const { renew, signIn } = yield* make(network(), yield* newFolder)
+      const { renew, signIn } = yield* make()
       const backend = { isConnected: Effect.succeed(isConnected), reconnect: Effect.sync(() => void reconnects++) }
       yield* SignIn.reconnectWhenDone(signIn, backend as unknown as Backend.Backend)
       yield* renew
-      yield* comeBack(yield* addressOf(signIn))
-      yield* reaches(signIn, "SignedIn")
-      for (let times = 0; times < 20; times++) yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+      yield* answered(signIn)
+      for (let times = 0; times < 20; times++) yield* turn
       expect(reconnects).toBe(isConnected ? 0 : 1)
     }
   })
 })
 
 describe("a process that ends", () => {
-  test.scopedLive("[A2] keeps tokens that are on their way", function*() {
-    const [asked, answer] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+  /** An authorization server that is asked, and answers when it is told to. */
+  const late = Effect.gen(function*() {
+    const [asked, answer] = [yield* Effect.makeLatch(), yield* Effect.makeLatch()]
     const net = network().at(`${login}/token`, async () => {
-      await Effect.runPromise(Deferred.succeed(asked, undefined))
-      await Effect.runPromise(Deferred.await(answer))
+      await Effect.runPromise(Effect.zipRight(asked.open, answer.await))
       return json(200, { access_token: "late", token_type: "Bearer" })
     })
-    const folder = yield* newFolder
+    return { asked, answer, net, path: yield* folder }
+  })
+
+  test.scopedLive("[A2] keeps tokens that are on their way", function*() {
+    const { answer, asked, net, path } = yield* late
     yield* Effect.scoped(Effect.gen(function*() {
-      const { renew } = yield* make(net, folder, machine)
+      const { renew } = yield* make(net, machine, path)
       const caller = yield* Effect.fork(renew)
-      yield* Deferred.await(asked)
+      yield* asked.await
       // Who wanted them goes away, and then all.
       yield* Fiber.interruptFork(caller)
-      yield* Deferred.succeed(answer, undefined)
+      yield* answer.open
     }))
-    const { tokens } = yield* make(net, folder)
-    expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("late") } })
+    expect(yield* (yield* make(net, {}, path)).token).toBe("late")
   })
 
   test.scopedLive("[A2] keeps the tokens of a code that has come back: it could not be redeemed again", function*() {
-    const asked = yield* Deferred.make<void>()
-    const net = network().at(`${login}/token`, async () => {
-      await Effect.runPromise(Deferred.succeed(asked, undefined))
-      // Until the end has begun.
-      await new Promise((done) => setTimeout(done, 100))
-      return json(200, { access_token: "late", token_type: "Bearer" })
-    })
-    const folder = yield* newFolder
+    const { answer, asked, net, path } = yield* late
     yield* Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(net, folder)
+      const { renew, signIn } = yield* make(net, {}, path)
       yield* renew
       yield* Effect.forkDaemon(Effect.exit(comeBack(yield* addressOf(signIn))))
-      yield* Deferred.await(asked)
+      yield* asked.await
+      // Until the end has begun.
+      yield* Effect.forkDaemon(Effect.delay(answer.open, "100 millis"))
     }))
-    const { tokens } = yield* make(net, folder)
-    expect(yield* tokens).toMatchObject({ right: { access: Redacted.make("late") } })
+    expect(yield* (yield* make(net, {}, path)).token).toBe("late")
   })
 })
