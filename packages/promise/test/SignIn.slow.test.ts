@@ -24,12 +24,10 @@ const ask = { name: "ask", arguments: {} }
 const answered = [{ type: "text", text: "answered" }]
 
 const environment = (variables: Readonly<Record<string, string>>) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value)
-    }),
-    () => Effect.sync(() => vi.unstubAllEnvs())
-  )
+  Effect.suspend(() => {
+    for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value)
+    return Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
+  })
 
 const machine = Effect.gen(function*() {
   const state = yield* newFolder

@@ -62,14 +62,8 @@ describe.skipIf(process.platform !== "linux")("the browser of a platform", () =>
     expect(second).toBe(
       "https://a.example/a%20b%22cde?a=1&calc&b=%PATH%&c=^x&d=%22%20--run%20%22&e=%27%20%27#%22f%20g"
     )
-    expect(started()).toEqual([
-      name,
-      "url.dll,FileProtocolHandler",
-      first,
-      name,
-      "url.dll,FileProtocolHandler",
-      second
-    ])
+    const handler = "url.dll,FileProtocolHandler"
+    expect(started()).toEqual([name, handler, first, name, handler, second])
     // None that lies in a folder of the PATH, nor in the current one.
     expect(yield* open({ SYSTEMROOT: "" })).toBe(false)
     expect(yield* open({ SystemRoot }, "https://")).toBe(false)

@@ -14,19 +14,13 @@ import * as scopes from "../src/scopes.js"
 import { grant, issuer, server } from "./support/grants.js"
 import { MemoryState, type Written } from "./support/MemoryState.js"
 import { subjectOf } from "./support/SignIns.js"
-import { json } from "./support/StubNetwork.js"
+import { json, metadataOf } from "./support/StubNetwork.js"
 
 const account = "default"
 
 const discovered: Discovered = {
   issuer,
-  metadata: {
-    issuer,
-    authorization_endpoint: `${issuer}/authorize`,
-    token_endpoint: `${issuer}/token`,
-    registration_endpoint: `${issuer}/register`,
-    code_challenge_methods_supported: ["S256"]
-  },
+  metadata: metadataOf(issuer),
   resource: server,
   isGuessed: false,
   scopes: undefined

@@ -17,6 +17,9 @@ const make = (net = network(), options: Partial<SignIn.Options> = {}, shared?: s
     return { ...yield* SignIns.make(net, path, options), path, pending: loginsIn(path).entries }
   })
 
+/** A process that has begun a login. */
+const begun = (...args: Parameters<typeof make>) => Effect.tap(make(...args), ({ renew }) => renew)
+
 const machine = {
   method: "credentials",
   client: { id: "robot", secret: Redacted.make("secret"), issuer: login }
@@ -27,15 +30,12 @@ const withoutRefresh = () => {
   return network().at(`${login}/token`, () => json(200, { access_token: `token-${++count}`, token_type: "Bearer" }))
 }
 
-const denied = { error: "access_denied" }
+const denied = "error=access_denied"
 
-const comeBack = (address: string, answer: Record<string, string> = { code: "1" }) =>
+const comeBack = (address: string, answer = "code=1") =>
   Effect.promise(async () => {
     const { searchParams } = new URL(address)
-    const back = new URL(searchParams.get("redirect_uri") ?? "")
-    for (const [key, value] of Object.entries({ state: searchParams.get("state") ?? "", ...answer })) {
-      back.searchParams.set(key, value)
-    }
+    const back = `${searchParams.get("redirect_uri")}?state=${searchParams.get("state")}&${answer}`
     const shown = await fetch(back)
     return { status: shown.status, text: await shown.text() }
   })
@@ -52,11 +52,10 @@ describe("a login that waits for a person", () => {
   test.scoped("[A4] is over, and shown by nobody, as soon as its process uses the tokens of another login", function*() {
     for (const way of ["tokens", "renew"] as const) {
       const net = network()
-      const waiting = yield* make(net)
-      yield* waiting.renew
+      const waiting = yield* begun(net)
       expect((yield* waiting.signIn.state)._tag).toBe("LoginNeeded")
       expect(yield* waiting.pending).toHaveLength(1)
-      yield* (yield* make(net, machine, waiting.path)).renew
+      yield* begun(net, machine, waiting.path)
       expect((yield* waiting[way])._tag).toBe("Right")
       expect(yield* waiting.signIn.state).toMatchObject({ _tag: "SignedIn", issuer: login })
       expect(waiting.signIn.authorization.isRunning()).toBe(false)
@@ -67,14 +66,12 @@ describe("a login that waits for a person", () => {
 
   test.scoped("[A4] is over in a process that waits for the one that has begun it as well", function*() {
     const net = network()
-    const first = yield* make(net)
-    yield* first.renew
-    const second = yield* make(net, {}, first.path)
-    yield* second.renew
+    const first = yield* begun(net)
+    const second = yield* begun(net, {}, first.path)
     const [one, two] = [yield* first.signIn.state, yield* second.signIn.state]
     expect(one).toEqual(two)
     expect(one._tag).toBe("LoginNeeded")
-    yield* (yield* make(net, machine, first.path)).renew
+    yield* begun(net, machine, first.path)
     expect((yield* second.tokens)._tag).toBe("Right")
     expect((yield* second.signIn.state)._tag).toBe("SignedIn")
     expect(second.signIn.authorization.isRunning()).toBe(false)
@@ -84,10 +81,8 @@ describe("a login that waits for a person", () => {
 describe("a login that a person finishes", () => {
   test.scoped("[A1] is redeemed with its verifier, and shown as done; no query of the address is kept or sent", function*() {
     const net = network()
-    const made = yield* make(net, { url: `https://user:pass@mcp.example/mcp?key=1#x` })
-    const { pending, renew, signIn, token } = made
+    const { pending, signIn, token } = yield* begun(net, { url: `https://user:pass@mcp.example/mcp?key=1#x` })
     expect(signIn.server).toBe(server)
-    yield* renew
     const address = yield* addressOf(signIn)
     expect((yield* answered(signIn)).text).toContain("Signed in")
     const [form] = net.forms(`${login}/token`)
@@ -102,68 +97,53 @@ describe("a login that a person finishes", () => {
     expect(yield* pending).toEqual([])
   })
 
-  test.scoped("[A1] a page of another authorization server is not believed, with whatever it says", function*() {
-    const promised = { authorization_response_iss_parameter_supported: true }
-    const cases = [
-      [{}, { iss: "https://evil.example" }, "(issuer) response parameter value"],
-      [{}, { iss: `${login}/other` }, "(issuer) response parameter value"],
-      [{}, { iss: `${login}/` }, "(issuer) response parameter value"],
-      [promised, {}, "(issuer) missing"],
-      [promised, { error: "access_denied", code: "" }, "(issuer) missing"]
+  const promised = { authorization_response_iss_parameter_supported: true }
+  test.scoped.each(
+    [
+      ["iss=https://evil.example", {}, 400, "(issuer) response parameter value"],
+      [`iss=${login}/other`, {}, 400, "(issuer) response parameter value"],
+      [`iss=${login}/`, {}, 400, "(issuer) response parameter value"],
+      // Who reads the first of them would not see the other.
+      [`iss=${login}&iss=https://evil.example`, {}, 400, "Not signed in"],
+      ["no=iss", promised, 400, "(issuer) missing"],
+      [denied, promised, 400, "(issuer) missing"],
+      [`iss=${login}`, promised, 200, "Signed in"]
     ] as const
-    for (const [metadata, answer, said] of cases) {
-      yield* Effect.scoped(Effect.gen(function*() {
-        const net = network().authServer(login, metadata)
-        const { renew, signIn } = yield* make(net)
-        yield* renew
-        const page = yield* comeBack(yield* addressOf(signIn), { code: "1", ...answer })
-        expect([page.status, page.text.includes(said)]).toEqual([400, true])
-        yield* reaches(signIn, "Refused")
-        expect(net.to(`${login}/token`)).toEqual([])
-      }))
-    }
-    yield* Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(network().authServer(login, promised))
-      yield* renew
-      expect((yield* comeBack(yield* addressOf(signIn), { code: "1", iss: login })).status).toBe(200)
-    }))
-    // What comes twice is refused, too: who reads the first of them would not see the other.
-    yield* Effect.scoped(Effect.gen(function*() {
-      const net = network()
-      const { renew, signIn } = yield* make(net)
-      yield* renew
-      const { searchParams } = new URL(yield* addressOf(signIn))
-      const state = searchParams.get("state")
-      const back = `${searchParams.get("redirect_uri")}?state=${state}&code=1&iss=${login}&iss=https://evil.example`
-      expect((yield* Effect.promise(() => fetch(back))).status).toBe(400)
-      yield* reaches(signIn, "Refused")
-      expect(net.to(`${login}/token`)).toEqual([])
-    }))
+  )("[A1] a page of another authorization server is not believed, with whatever it says: %s", function*(row) {
+    const [answer, metadata, status, said] = row
+    const net = network().authServer(login, metadata)
+    const { signIn } = yield* begun(net)
+    const page = yield* comeBack(yield* addressOf(signIn), `${answer}&code=1`)
+    expect(page).toEqual({ status, text: expect.stringContaining(said) })
+    yield* reaches(signIn, status === 200 ? "SignedIn" : "Refused")
+    expect(net.to(`${login}/token`)).toHaveLength(status === 200 ? 1 : 0)
   })
 
-  test.scoped("[A2] a code is redeemed also where the authorization server is away for a moment, and not twice where it refuses", function*() {
-    for (const [first, asked, tag] of [[503, 3, "SignedIn"], [400, 1, "Refused"]] as const) {
-      yield* Effect.scoped(Effect.gen(function*() {
-        let count = 0
-        const [refusal, token] = [{ error: "invalid_grant" }, { access_token: "a", token_type: "Bearer" }]
-        const net = network().at(`${login}/token`, () => ++count < 3 ? json(first, refusal) : json(200, token))
-        const { renew, signIn } = yield* make(net)
-        yield* renew
-        const page = yield* Effect.fork(comeBack(yield* addressOf(signIn)))
-        const over = yield* Effect.fork(reaches(signIn, tag))
-        yield* passing("500 millis", Effect.map(Fiber.poll(over), Option.isSome))
-        yield* Fiber.join(page)
-        expect(count).toBe(asked)
-      }))
+  test.scoped.each(
+    [
+      [503, 3, "SignedIn"],
+      [400, 1, "Refused"]
+    ] as const
+  )(
+    "[A2] a code is redeemed also where the authorization server is away for a moment, and not twice where it refuses: %s",
+    function*([status, asked, tag]) {
+      let count = 0
+      const [refusal, token] = [{ error: "invalid_grant" }, { access_token: "a", token_type: "Bearer" }]
+      const net = network().at(`${login}/token`, () => ++count < 3 ? json(status, refusal) : json(200, token))
+      const { signIn } = yield* begun(net)
+      const page = yield* Effect.fork(comeBack(yield* addressOf(signIn)))
+      const over = yield* Effect.fork(reaches(signIn, tag))
+      yield* passing("500 millis", Effect.map(Fiber.poll(over), Option.isSome))
+      yield* Fiber.join(page)
+      expect(count).toBe(asked)
     }
-  })
+  )
 
   test.scoped("[A4] one that is refused is asked for again after 10 minutes, or when somebody asks; the message says how", function*() {
     const net = network()
-    const { path, pending, renew, signIn } = yield* make(net, { account: "work" })
-    yield* renew
+    const { path, pending, renew, signIn } = yield* begun(net, { account: "work" })
     const first = yield* addressOf(signIn)
-    expect((yield* comeBack(first, { ...denied, error_description: "no" })).status).toBe(400)
+    expect((yield* comeBack(first, `${denied}&error_description=no`)).status).toBe(400)
     yield* reaches(signIn, "Refused")
     expect(yield* signIn.state).toMatchObject({
       detail:
@@ -173,8 +153,7 @@ describe("a login that a person finishes", () => {
     yield* renew
     expect((yield* signIn.state)._tag).toBe("Refused")
     // Another account has been refused nothing.
-    const other = yield* make(net, {}, path)
-    yield* other.renew
+    const other = yield* begun(net, {}, path)
     expect((yield* other.signIn.state)._tag).toBe("LoginNeeded")
     const asked = yield* Effect.fork(Effect.either(signIn.login))
     yield* reaches(signIn, "LoginNeeded")
@@ -211,16 +190,14 @@ describe("a login that a person finishes", () => {
       expect(yield* asksFor(scope)).toBe("LoginNeeded")
       yield* answered(signIn, "Refused")
     }
-    const other = yield* make(net, { scope: "read" }, path)
-    yield* other.renew
+    const other = yield* begun(net, { scope: "read" }, path)
     yield* answered(other.signIn)
     yield* passing("1 second", Effect.map(signIn.state, ({ _tag }) => _tag === "SignedIn"))
     expect([yield* asksFor("read write"), yield* asksFor("read")]).toEqual(["Refused", "LoginNeeded"])
   })
 
   test.scoped("[A4] one that a person asks for is begun, however far an attempt is that meets the last refusal", function*() {
-    const { renew, signIn } = yield* make()
-    yield* renew
+    const { renew, signIn } = yield* begun()
     // From no step to more than an attempt takes.
     for (const steps of Array.from({ length: 40 }, (_, n) => Math.floor(1.25 ** n) - 1)) {
       yield* answered(signIn, "Refused")
@@ -261,8 +238,7 @@ describe("a login that a person finishes", () => {
 
   test.scoped("[A4] one that nobody finishes is over after 10 minutes, and asked for again; the browser is not opened a second time", function*() {
     const { browser, opened } = makeBrowser()
-    const { renew, signIn } = yield* make(withoutRefresh(), { browser })
-    yield* renew
+    const { renew, signIn } = yield* begun(withoutRefresh(), { browser })
     const first = yield* addressOf(signIn)
     yield* Effect.repeat(Effect.yieldNow(), { until: () => opened.length > 0 })
     expect(opened).toEqual([first])
@@ -281,22 +257,25 @@ describe("a login that a person finishes", () => {
     expect(opened).toEqual([first, third])
   })
 
-  test.scoped("[A1] a client that is not known any more is registered again; one that the user has configured is not asked for again", function*() {
-    for (const error of ["invalid_client", "unauthorized_client"]) {
-      for (const [client, tag] of [[undefined, "LoginNeeded"], [{ id: "mine" }, "Refused"]] as const) {
-        yield* Effect.scoped(Effect.gen(function*() {
-          const net = network().at(`${login}/token`, () => json(401, { error }))
-          const { path, renew, signIn } = yield* make(net, { client })
-          yield* renew
-          yield* comeBack(yield* addressOf(signIn))
-          yield* reaches(signIn, "Refused")
-          expect(yield* clientsIn(path)).toEqual([])
-          yield* renew
-          expect([error, client, (yield* signIn.state)._tag]).toEqual([error, client, tag])
-        }))
-      }
+  test.scoped.each(
+    [
+      ["invalid_client", undefined, "LoginNeeded"],
+      ["unauthorized_client", undefined, "LoginNeeded"],
+      ["invalid_client", { id: "mine" }, "Refused"],
+      ["unauthorized_client", { id: "mine" }, "Refused"]
+    ] as const
+  )(
+    "[A1] a client that is not known any more (%s) is registered again; one that the user has configured is not asked for again",
+    function*([error, client, tag]) {
+      const net = network().at(`${login}/token`, () => json(401, { error }))
+      const { path, renew, signIn } = yield* begun(net, { client })
+      yield* comeBack(yield* addressOf(signIn))
+      yield* reaches(signIn, "Refused")
+      expect(yield* clientsIn(path)).toEqual([])
+      yield* renew
+      expect((yield* signIn.state)._tag).toBe(tag)
     }
-  })
+  )
 
   test.scoped("[A1] after three logins whose tokens are refused no more are asked for, for 10 minutes", function*() {
     const { renew, signIn } = yield* make(withoutRefresh())
@@ -334,8 +313,7 @@ describe("a login that another process has begun", () => {
   /** Where the login of a process leads that begins one in the folder, other than `before`, and ends. */
   const left = (net: StubNetwork, path: string, options: Partial<SignIn.Options> = {}, before?: string) =>
     Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(net, options, path)
-      yield* renew
+      const { signIn } = yield* begun(net, options, path)
       yield* signIn.changes.pipe(
         Stream.filter((state) => state._tag === "LoginNeeded" && state.address !== before),
         Stream.runHead
@@ -346,8 +324,7 @@ describe("a login that another process has begun", () => {
   /** Whether a process goes on with a login: who comes back to its address is signed in. */
   const goesOn = (net: StubNetwork, path: string, address: string, options: Partial<SignIn.Options>) =>
     Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(net, options, path)
-      yield* renew
+      const { signIn } = yield* begun(net, options, path)
       const page = yield* Effect.eventually(Effect.sandbox(comeBack(address)))
       if (page.status === 200) yield* reaches(signIn, "SignedIn")
       return page.status === 200
@@ -385,12 +362,11 @@ describe("a login that another process has begun", () => {
 
   test.scoped("[A1 A4] is begun anew where the server does not know its client any more", function*() {
     const [net, elsewhere] = [network(), yield* folder]
-    const { path, renew, signIn } = yield* make(net)
-    yield* renew
+    const { path, renew, signIn } = yield* begun(net)
     yield* answered(signIn)
     const first = yield* left(network(), elsewhere)
-    const [begun] = yield* loginsIn(elsewhere).entries
-    yield* loginsIn(path).set(...begun!)
+    const [foreign] = yield* loginsIn(elsewhere).entries
+    yield* loginsIn(path).set(...foreign!)
     net.at(`${login}/token`, () => json(401, { error: "invalid_client" }))
     yield* Effect.fork(renew)
     const isAnew = Effect.map(signIn.state, (state) => state._tag === "LoginNeeded" && state.address !== first)
@@ -401,8 +377,7 @@ describe("a login that another process has begun", () => {
   test.scoped("[A4] is opened in a browser once, also by two at the same moment", function*() {
     const net = network()
     const browsers = [makeBrowser(), makeBrowser(), makeBrowser()]
-    const { path, renew } = yield* make(net)
-    yield* renew
+    const { path } = yield* begun(net)
     const processes = yield* Effect.forEach(browsers, ({ browser }) => make(net, { browser }, path))
     yield* Effect.fork(Effect.all(processes.map(({ renew }) => renew), { concurrency: "unbounded" }))
     const opened = () => browsers.flatMap(({ opened }) => opened)
@@ -422,8 +397,7 @@ describe("a login that another process has begun", () => {
 describe("requests while a login waits", () => {
   test.scoped("[A3] ask nobody anything, and fail with its address", function*() {
     const net = network()
-    const { renew, signIn } = yield* make(net)
-    yield* renew
+    const { renew, signIn } = yield* begun(net)
     const asked = net.asked.length
     expect(yield* renew).toMatchObject({
       left: { _tag: "LoginFailure", status: 401, address: yield* addressOf(signIn) }
@@ -484,8 +458,7 @@ describe("a process that ends", () => {
   test.scopedLive("[A2] keeps the tokens of a code that has come back: it could not be redeemed again", function*() {
     const { answer, asked, net, path } = yield* late
     yield* Effect.scoped(Effect.gen(function*() {
-      const { renew, signIn } = yield* make(net, {}, path)
-      yield* renew
+      const { signIn } = yield* begun(net, {}, path)
       yield* Effect.forkDaemon(Effect.exit(comeBack(yield* addressOf(signIn))))
       yield* asked.await
       // Until the end has begun.

@@ -5,8 +5,18 @@ import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as PendingLogin from "../src/PendingLogin.js"
 import type * as SignIn from "../src/SignIn.js"
 import { grant, keep, waiting } from "./support/grants.js"
-import { inTime } from "./support/inTime.js"
-import { addressOf, counting, grantsIn, login, make, makeBrowser, network, passing, server } from "./support/SignIns.js"
+import {
+  addressOf,
+  counting,
+  grantsIn,
+  inTime,
+  login,
+  make,
+  makeBrowser,
+  network,
+  passing,
+  server
+} from "./support/SignIns.js"
 import { json } from "./support/StubNetwork.js"
 
 const state = Effect.map(folder, StateFolder.make)

@@ -19,25 +19,20 @@ describe("what a refusal says", () => {
   const read = (challenge: string | undefined) => Challenge.read({ status: 401, challenge })
 
   it("[A1] scope and metadata are read, quoted or not, in any case, and only whole parameters", () => {
-    expect(read(`Bearer scope="a b", resource_metadata="https://a.example/m"`)).toEqual({
-      status: 401,
-      scope: "a b",
-      metadata: new URL("https://a.example/m")
-    })
-    expect(read("bearer SCOPE=a,Resource_Metadata = https://a.example/m")).toMatchObject({
-      scope: "a",
-      metadata: new URL("https://a.example/m")
-    })
+    const metadata = new URL("https://a.example/m")
+    const quoted = read(`Bearer scope="a b", resource_metadata="https://a.example/m"`)
+    expect(quoted).toEqual({ status: 401, scope: "a b", metadata })
+    const plain = read("bearer SCOPE=a,Resource_Metadata = https://a.example/m")
+    expect(plain).toEqual({ status: 401, scope: "a", metadata })
     expect(read(`Bearer scope=""`).scope).toBe("")
-    const other = read(`Bearer xscope="a", other_resource_metadata="https://a.example/m"`)
-    expect([other.scope, other.metadata]).toEqual([undefined, undefined])
-    expect(read("Bearer resource_metadata=no-address").metadata).toBeUndefined()
-    expect(read(undefined)).toEqual({ status: 401, scope: undefined, metadata: undefined })
+    const none = { status: 401, scope: undefined, metadata: undefined }
+    expect(read(`Bearer xscope="a", other_resource_metadata="https://a.example/m"`)).toEqual(none)
+    expect(read("Bearer resource_metadata=no-address")).toEqual(none)
+    expect([read(undefined), Challenge.none]).toEqual([none, none])
     const described =
       `Bearer error_description="say \\"a\\", scope=b, resource_metadata=https://b.example", scope="c\\d"`
     expect(read(described)).toMatchObject({ scope: "cd", metadata: undefined })
     expect(Challenge.read({ status: 403, challenge: "Bearer" }).status).toBe(403)
-    expect(Challenge.none).toEqual({ status: 401, scope: undefined, metadata: undefined })
   })
 })
 
@@ -112,10 +107,8 @@ describe("requests for a sign-in", () => {
       code: "invalid_grant",
       detail: "it gives no token: invalid_grant: used twice"
     })
-    expect(detail({ error: "", error_description: "why" })).toMatchObject({
-      code: "",
-      detail: "it gives no token: why"
-    })
+    const nameless = detail({ error: "", error_description: "why" })
+    expect(nameless).toMatchObject({ code: "", detail: "it gives no token: why" })
     for (const none of [undefined, null, "text", [], { error: 1 }]) {
       expect(detail(none)).toMatchObject({ code: undefined, detail: "it gives no token: HTTP 400" })
     }

@@ -22,8 +22,11 @@ const withRefresh = (changes: Partial<Grant.Grant> = {}) => grant({ refresh: Red
 describe("tokens that are renewed", () => {
   test.scoped("[A2:unit] are kept as they came, with when that was; what is not said of them stays", function*() {
     const answers = [
-      [{}, { refresh: "r", scope: "a", expiresAt: undefined }],
-      [{ refresh_token: "next", scope: "b", expires_in: 60 }, { refresh: "next", scope: "b", expiresAt: 160_000 }]
+      [{}, { scope: "a", expiresAt: undefined }],
+      [
+        { refresh_token: "next", scope: "b", expires_in: 60 },
+        { refresh: Redacted.make("next"), scope: "b", expiresAt: 160_000 }
+      ]
     ] as const
     for (const [said, kept] of answers) {
       const first = withRefresh({ scope: "a", asked: "a", obtainedAt: 7, expiresAt: 1000 })
@@ -32,16 +35,10 @@ describe("tokens that are renewed", () => {
       network.at(`${issuer}/token`, { access_token: "new", token_type: "Bearer", ...said })
       yield* TestClock.setTime(100_000)
       const renewed = yield* Renewal.beforeTheEnd(subject, network.fetch, first)
-      const shown = ({ access, refresh, ...rest }: Grant.Grant) => ({
-        ...rest,
-        access: Redacted.value(access),
-        refresh: refresh && Redacted.value(refresh)
-      })
-      const wanted = { ...shown(first), access: "new", obtainedAt: 100_000, ...kept }
-      expect(renewed && shown(renewed)).toEqual(wanted)
-      const stored = new Map((yield* all).map((one) => [one.account, shown(one)]))
-      expect(stored.get("default")).toEqual(JSON.parse(JSON.stringify(wanted)))
-      expect(stored.get("work")).toMatchObject({ access: "of another account", refresh: "r" })
+      expect(renewed).toEqual({ ...first, access: Redacted.make("new"), obtainedAt: 100_000, ...kept })
+      const stored = yield* all
+      expect(stored).toHaveLength(2)
+      expect(stored).toEqual(expect.arrayContaining([renewed, other]))
     }
   })
 

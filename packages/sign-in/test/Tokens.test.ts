@@ -16,18 +16,13 @@ import * as Registration from "../src/Registration.js"
 import * as SignIn from "../src/SignIn.js"
 import * as TokenEndpoint from "../src/TokenEndpoint.js"
 import { grant, keep } from "./support/grants.js"
-import { inTime } from "./support/inTime.js"
 import * as SignIns from "./support/SignIns.js"
-import { addressOf, clientsIn, grantsIn, login, network, reaches, server, turn } from "./support/SignIns.js"
+import { addressOf, clientsIn, grantsIn, inTime, login, network, reaches, server, turn } from "./support/SignIns.js"
+import * as Stubs from "./support/StubNetwork.js"
 import { json, StubNetwork } from "./support/StubNetwork.js"
 
 const metadataOf = (more: Partial<Discovered["metadata"]> = {}): Discovered["metadata"] => ({
-  issuer: login,
-  authorization_endpoint: `${login}/authorize`,
-  token_endpoint: `${login}/token`,
-  registration_endpoint: `${login}/register`,
-  response_types_supported: ["code"],
-  code_challenge_methods_supported: ["S256"],
+  ...Stubs.metadataOf(login),
   ...more
 })
 
@@ -66,34 +61,25 @@ describe("the token endpoint", () => {
 
   test.effect("[A1] a client shows who it is as was agreed, and each of its texts is encoded", function*() {
     const secret = Redacted.make("s:e c+ä")
-    const basic = (id: string, text: string) => `Basic ${Buffer.from(`${id}:${text}`).toString("base64")}`
-    const withSecret = clientOf({ id: "a:b", secret })
-    const agreed = yield* ask(withSecret)
-    expect(agreed).toMatchObject({
-      authorization: basic("a%3Ab", "s%3Ae+c%2B%C3%A4"),
-      form: { grant_type: "refresh_token" }
-    })
-    expect(agreed.form).not.toHaveProperty("client_id")
-    const posted = yield* ask(withSecret, ["client_secret_post"])
-    expect(posted).toMatchObject({ authorization: null, form: { client_id: "a:b", client_secret: "s:e c+ä" } })
-    const both = ["client_secret_post", "client_secret_basic"]
-    expect(yield* ask({ ...withSecret, authentication: "client_secret_post" }, both)).toMatchObject({
-      authorization: null,
-      form: { client_secret: "s:e c+ä" }
-    })
-    const open = yield* ask(clientOf())
-    expect(open).toMatchObject({
-      authorization: null,
-      form: { client_id: "a client", refresh_token: "r", resource: server }
-    })
-    expect(open.form).not.toHaveProperty("client_secret")
-    expect(open.form).not.toHaveProperty("scope")
-    const silent = yield* ask(clientOf({ secret, authentication: "none" }), ["none"])
-    expect(silent.authorization).toBeNull()
-    expect(silent.form).not.toHaveProperty("client_secret")
-    expect(open.asked).toMatchObject({ method: "POST" })
-    expect(open.asked?.headers.get("content-type")).toBe("application/x-www-form-urlencoded")
-    expect(open.asked?.headers.get("accept")).toBe("application/json")
+    const known = clientOf({ id: "a:b", secret })
+    const basic = `Basic ${Buffer.from("a%3Ab:s%3Ae+c%2B%C3%A4").toString("base64")}`
+    const form = { grant_type: "refresh_token", refresh_token: "r", resource: server }
+    const [post, none] = [["client_secret_post"], { ...form, client_id: "a client" }]
+    const posted = { ...form, client_id: "a:b", client_secret: "s:e c+ä" }
+    const clients = [
+      [known, undefined, basic, form],
+      [known, post, null, posted],
+      [{ ...known, authentication: "client_secret_post" }, [...post, "client_secret_basic"], null, posted],
+      [clientOf(), undefined, null, none],
+      [clientOf({ secret, authentication: "none" }), ["none"], null, none]
+    ] as const
+    for (const [client, methods, authorization, form] of clients) {
+      const { asked, ...sent } = yield* ask(client, methods)
+      expect(sent).toEqual({ outcome: expect.objectContaining({ _tag: "Right" }), authorization, form })
+      expect(asked).toMatchObject({ method: "POST" })
+      expect(asked?.headers.get("content-type")).toBe("application/x-www-form-urlencoded")
+      expect(asked?.headers.get("accept")).toBe("application/json")
+    }
   })
 
   test.scoped("[A1] a key signs in place of a secret; one that cannot be read or used is told", function*() {
@@ -101,22 +87,17 @@ describe("the token endpoint", () => {
     const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
     const key = { key: Redacted.make(pem), algorithm: "ES256" }
     const signed = yield* ask(clientOf({ secret: Redacted.make("s") }), undefined, key)
-    expect(signed).toMatchObject({
-      authorization: null,
-      form: { client_assertion_type: expect.stringContaining("jwt-bearer") }
-    })
+    expect(signed.authorization).toBeNull()
+    expect(signed.form?.["client_assertion_type"]).toContain("jwt-bearer")
     expect(signed.form).not.toHaveProperty("client_secret")
-    const claims = JSON.parse(
-      Buffer.from(signed.form?.["client_assertion"]?.split(".")[1] ?? "", "base64url").toString()
-    )
-    expect(claims).toMatchObject({ iss: "a client", sub: "a client", aud: login })
-    const file = join(yield* folder, "key.pem")
-    expect(detailOf((yield* ask(clientOf(), undefined, { file, algorithm: "ES256" })).outcome)).toContain(
-      `the private key ${file} cannot be read`
-    )
-    writeFileSync(file, pem)
-    expect((yield* ask(clientOf(), undefined, { file, algorithm: "ES256" })).form).toHaveProperty("client_assertion")
-    expect((yield* ask(clientOf({ signing: { file, algorithm: "ES256" } }))).form).toHaveProperty("client_assertion")
+    const claims = Buffer.from(signed.form?.["client_assertion"]?.split(".")[1] ?? "", "base64url").toString()
+    expect(JSON.parse(claims)).toMatchObject({ iss: "a client", sub: "a client", aud: login })
+    const signing = { file: join(yield* folder, "key.pem"), algorithm: "ES256" }
+    const unread = yield* ask(clientOf(), undefined, signing)
+    expect(detailOf(unread.outcome)).toContain(`the private key ${signing.file} cannot be read`)
+    writeFileSync(signing.file, pem)
+    expect((yield* ask(clientOf(), undefined, signing)).form).toHaveProperty("client_assertion")
+    expect((yield* ask(clientOf({ signing }))).form).toHaveProperty("client_assertion")
     const wrong = yield* ask(clientOf(), undefined, { key: Redacted.make("no key"), algorithm: "ES256" })
     expect(detailOf(wrong.outcome)).toContain("the private key cannot sign with ES256")
     expect(wrong.asked).toBeUndefined()
@@ -136,9 +117,8 @@ describe("the token endpoint", () => {
     for (const [more, expiresAt] of answers) {
       const token = { access_token: "a", token_type: "Bearer", refresh_token: "r", scope: "s", ...more }
       network.at(`${login}/token`, token)
-      const tokens = yield* TokenEndpoint.tokens(asker, { grant_type: "x" })
-      expect(tokens).toMatchObject({ scope: "s", expiresAt })
-      expect([Redacted.value(tokens.access), Redacted.value(tokens.refresh ?? Redacted.make(""))]).toEqual(["a", "r"])
+      const tokens = { access: Redacted.make("a"), refresh: Redacted.make("r"), scope: "s", expiresAt }
+      expect(yield* TokenEndpoint.tokens(asker, { grant_type: "x" })).toEqual(tokens)
     }
     expect(network.forms(`${login}/token`)[0]).not.toHaveProperty("resource")
     network.at(`${login}/token`, { access_token: "a", token_type: "bearer" })
@@ -292,8 +272,8 @@ describe("the client of a login", () => {
       client_secret_expires_at: 2000,
       token_endpoint_auth_method: "client_secret_post"
     })
-    expect(client).toMatchObject({ id: "c", expiresAt: 2_000_000, authentication: "client_secret_post" })
-    expect(Redacted.value(client?.secret ?? Redacted.make(""))).toBe("s")
+    const secret = Redacted.make("s")
+    expect(client).toMatchObject({ id: "c", secret, expiresAt: 2_000_000, authentication: "client_secret_post" })
     const endless = yield* answered(201, { client_id: "c", client_secret_expires_at: 0 })
     expect(endless.client).toMatchObject({ expiresAt: undefined, secret: undefined })
     const closed = discoveredOf({ metadata: metadataOf({ registration_endpoint: undefined }) })
@@ -416,18 +396,9 @@ describe("tokens that are kept", () => {
   /** Waits until a person is asked: that takes real time, for files and ports. */
   const isAsking = (signIn: SignIn.SignIn) => reaches(signIn, "LoginNeeded")
 
-  const codes = [
-    "invalid_grant",
-    "invalid_client",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "invalid_target",
-    "access_denied",
-    "invalid_request",
-    "server_error",
-    "refresh_token_expired"
-  ]
+  const ofUnknownClients = ["invalid_client", "unauthorized_client"]
+  const ofTokens = ["invalid_grant", "unsupported_grant_type", "invalid_scope", "invalid_target", "access_denied"]
+  const codes = [...ofUnknownClients, ...ofTokens, "invalid_request", "server_error", "refresh_token_expired"]
   const refusals: ReadonlyArray<readonly [string, () => Response]> = [
     ...codes.map((error) => [error, () => json(400, { error })] as const),
     ["a text", () => new Response("Refresh token is expired", { status: 400 })],
@@ -447,21 +418,24 @@ describe("tokens that are kept", () => {
     }
   })
 
-  test.scoped("[A2] that are refused as soon as they are renewed lead to a login after two of them, and later ones do not", function*() {
-    for (const [pause, isAsked] of [[1000, true], [60_000, true], [121_000, false]] as const) {
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { refreshes, renew, signIn } = yield* make(grantOf({ expiresAt: undefined }))
-        for (let time = 0; time < 3; time++) {
-          yield* inTime(renew)
-          yield* TestClock.adjust(pause)
-        }
-        if (isAsked) yield* isAsking(signIn)
-        expect([pause, refreshes(), (yield* signIn.state)._tag]).toEqual(
-          isAsked ? [pause, 2, "LoginNeeded"] : [pause, 3, "SignedIn"]
-        )
-      }))
+  test.scoped.each(
+    [
+      [1000, 2, "LoginNeeded"],
+      [60_000, 2, "LoginNeeded"],
+      [121_000, 3, "SignedIn"]
+    ] as const
+  )(
+    "[A2] that are refused as soon as they are renewed lead to a login after two of them, and later ones do not: %s",
+    function*([pause, times, tag]) {
+      const { refreshes, renew, signIn } = yield* make(grantOf({ expiresAt: undefined }))
+      for (let time = 0; time < 3; time++) {
+        yield* inTime(renew)
+        yield* TestClock.adjust(pause)
+      }
+      yield* reaches(signIn, tag)
+      expect(refreshes()).toBe(times)
     }
-  })
+  )
 
   test.scoped("[A2] that are refused as soon as they are renewed now and then, and good for two minutes in between, lead to no login", function*() {
     const { refreshes, renew, signIn } = yield* make(grantOf({ expiresAt: undefined }))
@@ -507,26 +481,21 @@ describe("tokens that are kept", () => {
     expect([yield* Fiber.join(renewing), refreshes()]).toEqual([Either.right(true), 3])
   })
 
-  test.scoped("[A2] whose refresh token is refused each time lead to a login, whatever the refusal says, and are kept", function*() {
-    for (const [name, refusal] of refusals) {
-      // Each ends before the next one, whose browser comes back to the same port.
-      yield* Effect.scoped(Effect.gen(function*() {
-        const refuses = refusing(Infinity, refusal)
-        const { kept, refreshes, renew, signIn } = yield* make(grantOf({ client: client() }), refuses)
-        yield* inTime(renew)
-        yield* isAsking(signIn)
-        expect([name, refreshes()]).toEqual([name, 3])
-        const { clients, grants } = yield* kept
-        expect(grants.map(({ access, client }) => [Redacted.value(access), client.id])).toEqual([[
-          "access",
-          "a client"
-        ]])
-        // A client that is not known any more could not log in.
-        const id = name === "invalid_client" || name === "unauthorized_client" ? `registered at ${login}` : "a client"
-        expect([name, clients]).toEqual([name, [expect.objectContaining({ id })]])
-      }))
+  test.scoped.each(refusals)(
+    "[A2] whose refresh token is refused each time lead to a login, whatever the refusal says, and are kept: %s",
+    function*([name, refusal]) {
+      const refuses = refusing(Infinity, refusal)
+      const { kept, refreshes, renew, signIn } = yield* make(grantOf({ client: client() }), refuses)
+      yield* inTime(renew)
+      yield* isAsking(signIn)
+      expect(refreshes()).toBe(3)
+      const { clients, grants } = yield* kept
+      expect(grants).toMatchObject([{ access: Redacted.make("access"), client: { id: "a client" } }])
+      // A client that is not known any more could not log in.
+      const id = ofUnknownClients.includes(name) ? `registered at ${login}` : "a client"
+      expect(clients).toEqual([expect.objectContaining({ id })])
     }
-  })
+  )
 
   test.scoped("[A1] a client with which nobody finishes a login is registered anew, by itself once a day, and when a person asks", function*() {
     let registered = 0
@@ -549,30 +518,28 @@ describe("tokens that are kept", () => {
     expect((yield* kept).clients).toHaveLength(1)
   })
 
-  test.scoped("[A2] that were refused are not sent, and are tried once a minute while a person is asked", function*() {
-    for (const expiresAt of [undefined, 1]) {
-      yield* Effect.scoped(Effect.gen(function*() {
-        const refuses = refusing(4, () => json(400, { error: "invalid_grant" }))
-        const made = yield* make(grantOf({ client: client(), expiresAt }), refuses)
-        const { kept, refreshes, renew, signIn, token } = made
-        if (expiresAt !== undefined) expect(yield* inTime(token)).toBeUndefined()
-        yield* inTime(renew)
-        yield* isAsking(signIn)
-        const before = refreshes()
+  test.scoped.each([undefined, 0])(
+    "[A2] that were refused are not sent, and are tried once a minute while a person is asked (end: %s)",
+    function*(expiresAt) {
+      const refuses = refusing(4, () => json(400, { error: "invalid_grant" }))
+      const made = yield* make(grantOf({ client: client(), expiresAt }), refuses)
+      const { kept, refreshes, renew, signIn, token } = made
+      if (expiresAt !== undefined) expect(yield* inTime(token)).toBeUndefined()
+      yield* inTime(renew)
+      yield* isAsking(signIn)
+      const before = refreshes()
+      yield* renew
+      expect([yield* token, refreshes()]).toEqual([undefined, before])
+      for (let minutes = 1; minutes <= 5 - before; minutes++) {
+        expect((yield* signIn.state)._tag).toBe("LoginNeeded")
+        yield* TestClock.adjust("1 minute")
         yield* renew
-        expect([yield* token, refreshes()]).toEqual([undefined, before])
-        let minutes = 0
-        while (refreshes() < 5) {
-          expect((yield* signIn.state)._tag).toBe("LoginNeeded")
-          yield* TestClock.adjust("1 minute")
-          yield* renew
-          expect(refreshes()).toBe(before + ++minutes)
-        }
-        expect([yield* token, (yield* signIn.state)._tag]).toEqual(["good again", "SignedIn"])
-        expect((yield* kept).grants).toHaveLength(1)
-      }))
+        expect(refreshes()).toBe(before + minutes)
+      }
+      expect([yield* token, (yield* signIn.state)._tag]).toEqual(["good again", "SignedIn"])
+      expect((yield* kept).grants).toHaveLength(1)
     }
-  })
+  )
 
   test.scoped("[A2] that cannot be renewed just now, or where no authorization server answers, lead to no login", function*() {
     const others = [

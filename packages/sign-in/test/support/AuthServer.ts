@@ -2,7 +2,9 @@ import { Effect } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { createServer } from "node:http"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
+import { setTimeout } from "node:timers/promises"
 import { listening } from "../../../testing/test/support/listening.js"
+import { metadataOf } from "./StubNetwork.js"
 
 /** What can be ordered; changes count at once. */
 export interface Knobs {
@@ -62,8 +64,6 @@ const formOf = async (request: IncomingMessage): Promise<FormRequest> => ({
   authorization: request.headers.authorization
 })
 
-const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
-
 interface Message {
   readonly id?: number
   readonly method?: string
@@ -82,11 +82,8 @@ export const answerTo = ({ id, method = "", params }: Message): unknown => {
     ping: {}
   }
   const result = results[method]
-  return {
-    jsonrpc: "2.0",
-    id,
-    ...(result === undefined ? { error: { code: -32601, message: "not found" } } : { result })
-  }
+  const error = { code: -32601, message: "not found" }
+  return { jsonrpc: "2.0", id, ...(result === undefined ? { error } : { result }) }
 }
 
 export const make = Effect.gen(function*() {
@@ -216,13 +213,7 @@ export const make = Effect.gen(function*() {
       case "/.well-known/oauth-authorization-server":
         await knobs.metadataReady
         return json(response, 200, {
-          issuer: origin,
-          authorization_endpoint: `${origin}/authorize`,
-          token_endpoint: `${origin}/token`,
-          registration_endpoint: `${origin}/register`,
-          revocation_endpoint: `${origin}/revoke`,
-          response_types_supported: ["code"],
-          code_challenge_methods_supported: ["S256"],
+          ...metadataOf(origin),
           token_endpoint_auth_methods_supported: ["none", "client_secret_basic"],
           ...knobs.metadata
         })
@@ -256,7 +247,7 @@ export const make = Effect.gen(function*() {
         tokensAsked++
         // What was ordered when it came, however late it is answered.
         const { portal, tokenDelay, tokenStatus } = knobs
-        await sleep(tokenDelay ?? 0)
+        await setTimeout(tokenDelay)
         if (portal) {
           return response.writeHead(200, { "content-type": "text/html" }).end("<h1>Welcome to our hotel</h1>")
         }

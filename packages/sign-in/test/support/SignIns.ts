@@ -1,6 +1,6 @@
 /** A sign-in to a server on a network of stubs: each that is made is a process of its own, with the state folder that it is given. */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { type Duration, Effect, Either, Redacted, Stream, TestClock } from "effect"
+import { Chunk, type Duration, Effect, Either, Fiber, Redacted, Stream, TestClock } from "effect"
 import * as Client from "../../src/Client.js"
 import * as Grant from "../../src/Grant.js"
 import * as PendingLogin from "../../src/PendingLogin.js"
@@ -97,4 +97,15 @@ export const passing = (step: Duration.DurationInput, isSo: Effect.Effect<boolea
       yield* TestClock.adjust(step)
       yield* turn
     }
+  })
+
+/** Runs it, and lets the virtual clock go on whenever it waits. */
+export const inTime = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(work)
+    while (fiber.unsafePoll() === null) {
+      if (!Chunk.isEmpty(yield* TestClock.sleeps())) yield* TestClock.adjust("1 second")
+      yield* turn
+    }
+    return yield* Fiber.join(fiber)
   })

@@ -13,6 +13,16 @@ export type Answer = Readonly<Record<string, unknown>> | ((asked: Asked) => Resp
 export const json = (status: number, value: unknown, headers: Record<string, string> = {}): Response =>
   new Response(JSON.stringify(value), { status, headers: { "content-type": "application/json", ...headers } })
 
+export const metadataOf = (origin: string) => ({
+  issuer: origin,
+  authorization_endpoint: `${origin}/authorize`,
+  token_endpoint: `${origin}/token`,
+  registration_endpoint: `${origin}/register`,
+  revocation_endpoint: `${origin}/revoke`,
+  response_types_supported: ["code"],
+  code_challenge_methods_supported: ["S256"]
+})
+
 export class StubNetwork {
   readonly asked: Array<Asked> = []
   readonly #answers = new Map<string, Answer>()
@@ -52,16 +62,7 @@ export class StubNetwork {
   authServer(origin: string, metadata: Readonly<Record<string, unknown>> = {}, name = "token"): this {
     let count = 0
     return this
-      .at(`${origin}/.well-known/oauth-authorization-server`, {
-        issuer: origin,
-        authorization_endpoint: `${origin}/authorize`,
-        token_endpoint: `${origin}/token`,
-        registration_endpoint: `${origin}/register`,
-        revocation_endpoint: `${origin}/revoke`,
-        response_types_supported: ["code"],
-        code_challenge_methods_supported: ["S256"],
-        ...metadata
-      })
+      .at(`${origin}/.well-known/oauth-authorization-server`, { ...metadataOf(origin), ...metadata })
       .at(`${origin}/register`, () => json(201, { client_id: `registered at ${origin}` }))
       .at(`${origin}/token`, () =>
         json(200, {
