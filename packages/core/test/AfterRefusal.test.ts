@@ -42,33 +42,31 @@ const refused = (
   })
 
 describe("a call that was refused", () => {
-  it.scoped.each(refusals)(
+  test.scoped.each(refusals)(
     "[C16:virtual] is not sent again with `safe`, unless it never left: $reason",
-    (refusal) =>
-      Effect.gen(function*() {
-        const { ids, outcome } = yield* refused(refusal, "safe")
-        if (refusal.fate === "notSent") {
-          expect(outcome).toMatchObject({ _tag: "Right" })
-          return expect(ids).toEqual([ids[0], ids[0]])
-        }
-        expect(outcome).toMatchObject({
-          left: { _tag: "ResultUnknown", message: expect.stringContaining("no proof that nobody has carried it out") }
-        })
-        expect(ids).toHaveLength(1)
+    function*(refusal) {
+      const { ids, outcome } = yield* refused(refusal, "safe")
+      if (refusal.fate === "notSent") {
+        expect(outcome).toMatchObject({ _tag: "Right" })
+        return expect(ids).toEqual([ids[0], ids[0]])
+      }
+      expect(outcome).toMatchObject({
+        left: { _tag: "ResultUnknown", message: expect.stringContaining("no proof that nobody has carried it out") }
       })
+      expect(ids).toHaveLength(1)
+    }
   )
 
-  it.scoped.each(refusals.filter(({ reason }) => reason !== "unauthorized"))(
+  test.scoped.each(refusals.filter(({ reason }) => reason !== "unauthorized"))(
     "[C16:virtual] is sent again with the same id with `resend`, and with `safe` where it may be: $reason",
-    (refusal) =>
-      Effect.gen(function*() {
-        for (const [afterRefusal, options] of [["resend", undefined], ["safe", { idempotent: true }]] as const) {
-          const { ids, outcome } = yield* refused(refusal, afterRefusal, options)
-          expect(outcome).toMatchObject({ _tag: "Right" })
-          expect(ids).toEqual([ids[0], ids[0]])
-          expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/)
-        }
-      })
+    function*(refusal) {
+      for (const [afterRefusal, options] of [["resend", undefined], ["safe", { idempotent: true }]] as const) {
+        const { ids, outcome } = yield* refused(refusal, afterRefusal, options)
+        expect(outcome).toMatchObject({ _tag: "Right" })
+        expect(ids).toEqual([ids[0], ids[0]])
+        expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/)
+      }
+    }
   )
 })
 
@@ -91,38 +89,39 @@ describe("a call that the server asks to come later", () => {
   ]
 
   for (const reason of ["rateLimited", "server"] as const) {
-    it.scoped.each(cases)(
+    test.scoped.each(cases)(
       `[R6] waits if it may for so long, and is told at once for how long otherwise (${reason}): %s`,
-      ([, options, waits, fails]) =>
-        Effect.gen(function*() {
-          const script = ScriptedConnector.make()
-          const backend = yield* start(script, "resend")
-          const call = (retryAfter: number) => {
-            let sent = 0
-            script.respond = (method) => {
-              if (method !== "tools/call" || ++sent > 1) return undefined
-              return {
-                answer: "error",
-                error: new RequestError({ fate: "rejected", reason, message: "no", retryAfter })
-              }
+      function*([, options, waits, fails]) {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script, "resend")
+        const call = (retryAfter: number) => {
+          let sent = 0
+          script.respond = (method) => {
+            if (method !== "tools/call" || ++sent > 1) return undefined
+            return {
+              answer: "error",
+              error: new RequestError({ fate: "rejected", reason, message: "no", retryAfter })
             }
-            return Effect.tap(Effect.fork(Effect.either(backend.callTool({ name: "pay" }, options))), () =>
-              TestClock.adjust(0))
           }
-          const waiting = yield* call(waits)
-          yield* TestClock.adjust(waits - 1)
-          expect(waiting.unsafePoll()).toBeNull()
-          yield* TestClock.adjust(1)
-          expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "Right" })
-          for (const [retryAfter, said] of fails) {
-            const told = yield* call(retryAfter)
-            expect(told.unsafePoll()).not.toBeNull()
-            const text = expect.stringMatching(new RegExp(`was not carried out.*Call again in ${said}$`))
-            expect(yield* Fiber.join(told)).toMatchObject({
-              left: { _tag: "BackendUnavailable", message: text, publicMessage: text }
-            })
-          }
-        })
+          return Effect.tap(
+            Effect.fork(Effect.either(backend.callTool({ name: "pay" }, options))),
+            () => TestClock.adjust(0)
+          )
+        }
+        const waiting = yield* call(waits)
+        yield* TestClock.adjust(waits - 1)
+        expect(waiting.unsafePoll()).toBeNull()
+        yield* TestClock.adjust(1)
+        expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "Right" })
+        for (const [retryAfter, said] of fails) {
+          const told = yield* call(retryAfter)
+          expect(told.unsafePoll()).not.toBeNull()
+          const text = expect.stringMatching(new RegExp(`was not carried out.*Call again in ${said}$`))
+          expect(yield* Fiber.join(told)).toMatchObject({
+            left: { _tag: "BackendUnavailable", message: text, publicMessage: text }
+          })
+        }
+      }
     )
   }
 })
@@ -146,7 +145,7 @@ describe("a call without end that the server asks to come later again and again"
 describe("a call that something else than the server refuses", () => {
   const gone = { reason: "network", message: "404 of a proxy" } as const
 
-  it.scoped.each(
+  test.scoped.each(
     [
       { ...gone, fate: "rejected", ifSessionLost: "rejected" },
       { ...gone, fate: "rejected", ifSessionLost: "answered" },
@@ -154,27 +153,26 @@ describe("a call that something else than the server refuses", () => {
     ] as const
   )(
     "[R12:virtual] is meant itself where the server gives its lists, after the third time: $fate, $ifSessionLost",
-    (refusal) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const backend = yield* start(script, "resend")
-        for (const refused of [2, 3]) {
-          let calls = 0
-          script.respond = (method) => {
-            if (method !== "tools/call" || ++calls > refused) return undefined
-            return { answer: "error", error: new RequestError(refusal) }
-          }
-          const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
-          yield* TestClock.adjust("20 seconds")
-          expect(yield* Fiber.join(call)).toMatchObject(
-            refused === 2
-              ? { _tag: "Right" }
-              : { left: { _tag: "ProtocolError", message: expect.stringContaining("404 of a proxy") } }
-          )
-          expect(calls).toBe(3)
+    function*(refusal) {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, "resend")
+      for (const refused of [2, 3]) {
+        let calls = 0
+        script.respond = (method) => {
+          if (method !== "tools/call" || ++calls > refused) return undefined
+          return { answer: "error", error: new RequestError(refusal) }
         }
-        expect(script.connections).toHaveLength(1)
-      })
+        const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
+        yield* TestClock.adjust("20 seconds")
+        expect(yield* Fiber.join(call)).toMatchObject(
+          refused === 2
+            ? { _tag: "Right" }
+            : { left: { _tag: "ProtocolError", message: expect.stringContaining("404 of a proxy") } }
+        )
+        expect(calls).toBe(3)
+      }
+      expect(script.connections).toHaveLength(1)
+    }
   )
 
   test.scoped("[R12:virtual] is not meant where its session was forgotten: only refusals beside lists that are given count", function*() {

@@ -99,7 +99,7 @@ const counting = (
 }
 
 describe("Calls", () => {
-  it.scoped.each<[string, (connection: ScriptedConnector.ScriptedConnection) => ScriptedConnector.Answer]>([
+  test.scoped.each<[string, (connection: ScriptedConnector.ScriptedConnection) => ScriptedConnector.Answer]>([
     ["rejected because the session is gone", refuse],
     ["never sent because the connection is over", (connection) => {
       connection.lose()
@@ -107,30 +107,29 @@ describe("Calls", () => {
     }]
   ])(
     "[C2] a request that was %s is sent again on the next generation, its progress handler with it",
-    ([, lose]) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const { connector, options } = noting(script)
-        const backend = yield* start(connector)
-        yield* TestClock.adjust("10 seconds")
-        let applied = 0
-        script.respond = (method, _, connection) => {
-          if (method !== "tools/call") return undefined
-          if (connection.id === 0) return lose(connection)
-          applied++
-          return undefined
-        }
-        const progress: Array<Progress> = []
-        const onprogress = (one: Progress) => void progress.push(one)
-        const call = yield* Effect.fork(backend.callTool({ name: "pay", arguments: { sum: 5 } }, { onprogress }))
-        yield* TestClock.adjust("1 second")
-        const [{ text }] = (yield* Fiber.join(call)).content as unknown as [{ readonly text: string }]
-        expect(JSON.parse(text)).toMatchObject({ name: "pay", arguments: { sum: 5 } })
-        expect(applied).toBe(1)
-        options.forEach(({ onevent }, i) => onevent?.({ _tag: "Progress", progress: { progress: i } }))
-        expect(progress).toEqual([{ progress: 0 }, { progress: 1 }])
-        expect((yield* backend.status).generation).toBe(2)
-      })
+    function*([, lose]) {
+      const script = ScriptedConnector.make()
+      const { connector, options } = noting(script)
+      const backend = yield* start(connector)
+      yield* TestClock.adjust("10 seconds")
+      let applied = 0
+      script.respond = (method, _, connection) => {
+        if (method !== "tools/call") return undefined
+        if (connection.id === 0) return lose(connection)
+        applied++
+        return undefined
+      }
+      const progress: Array<Progress> = []
+      const onprogress = (one: Progress) => void progress.push(one)
+      const call = yield* Effect.fork(backend.callTool({ name: "pay", arguments: { sum: 5 } }, { onprogress }))
+      yield* TestClock.adjust("1 second")
+      const [{ text }] = (yield* Fiber.join(call)).content as unknown as [{ readonly text: string }]
+      expect(JSON.parse(text)).toMatchObject({ name: "pay", arguments: { sum: 5 } })
+      expect(applied).toBe(1)
+      options.forEach(({ onevent }, i) => onevent?.({ _tag: "Progress", progress: { progress: i } }))
+      expect(progress).toEqual([{ progress: 0 }, { progress: 1 }])
+      expect((yield* backend.status).generation).toBe(2)
+    }
   )
 
   test.scoped("[C2] progress does not go back when the request is sent again, and is handed on as it comes otherwise", function*() {
@@ -221,25 +220,21 @@ describe("Calls", () => {
     ["the answer is no answer", () => failed({ fate: "answered", reason: "protocol" }), "ProtocolError"]
   ]
 
-  it.scoped.each(endings)(
-    "[C3] an effect is applied once, whatever follows it: %s",
-    ([, afterwards, tag]) =>
-      Effect.gen(function*() {
-        const hints = [undefined, {}, { readOnlyHint: false, idempotentHint: false }, { destructiveHint: true }]
-        for (const annotations of hints) {
-          const { script, server } = counting(annotations, afterwards)
-          const backend = yield* start(script)
-          yield* TestClock.adjust("10 seconds")
-          const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
-          yield* TestClock.adjust("1 minute")
-          expect((yield* Fiber.join(call))._tag).toBe(tag)
-          yield* TestClock.adjust("10 minutes")
-          expect(server.applied).toBe(1)
-        }
-      })
-  )
+  test.scoped.each(endings)("[C3] an effect is applied once, whatever follows it: %s", function*([, afterwards, tag]) {
+    const hints = [undefined, {}, { readOnlyHint: false, idempotentHint: false }, { destructiveHint: true }]
+    for (const annotations of hints) {
+      const { script, server } = counting(annotations, afterwards)
+      const backend = yield* start(script)
+      yield* TestClock.adjust("10 seconds")
+      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
+      yield* TestClock.adjust("1 minute")
+      expect((yield* Fiber.join(call))._tag).toBe(tag)
+      yield* TestClock.adjust("10 minutes")
+      expect(server.applied).toBe(1)
+    }
+  })
 
-  it.scoped.each<[string, Parameters<typeof tool>[1], Partial<Backend.BackendOptions>, Backend.CallOptions, number]>([
+  test.scoped.each<[string, Parameters<typeof tool>[1], Partial<Backend.BackendOptions>, Backend.CallOptions, number]>([
     ["its hints say read-only", { readOnlyHint: true }, {}, {}, 2],
     ["its hints say idempotent", { idempotentHint: true }, {}, {}, 2],
     [
@@ -260,19 +255,18 @@ describe("Calls", () => {
     }, 1]
   ])(
     "[C3] a tool whose fate is unknown, where %s: repeated only if that is safe",
-    ([, annotations, options, callOptions, times]) =>
-      Effect.gen(function*() {
-        const { script, server } = counting(
-          annotations,
-          (connection, applied) => applied === 1 ? losing(connection) : undefined
-        )
-        const backend = yield* start(script, options)
-        yield* TestClock.adjust("10 seconds")
-        const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, callOptions)))
-        yield* TestClock.adjust("1 minute")
-        expect(server.applied).toBe(times)
-        expect(Either.isRight(yield* Fiber.join(call))).toBe(times === 2)
-      })
+    function*([, annotations, options, callOptions, times]) {
+      const { script, server } = counting(
+        annotations,
+        (connection, applied) => applied === 1 ? losing(connection) : undefined
+      )
+      const backend = yield* start(script, options)
+      yield* TestClock.adjust("10 seconds")
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, callOptions)))
+      yield* TestClock.adjust("1 minute")
+      expect(server.applied).toBe(times)
+      expect(Either.isRight(yield* Fiber.join(call))).toBe(times === 2)
+    }
   )
 
   const reads: ReadonlyArray<[string, (backend: Backend.Backend) => Effect.Effect<unknown, CallError>]> = [
@@ -289,58 +283,56 @@ describe("Calls", () => {
     ]
   ]
 
-  it.scoped.each(reads)(
+  test.scoped.each(reads)(
     "[C3] %s is a read of the protocol: sent again when its fate is unknown",
-    ([method, read]) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const backend = yield* start(script)
-        yield* TestClock.adjust("10 seconds")
-        const before = script.ledger.sent(method).length
-        script.respond = (asked, _, connection) =>
-          asked === method && connection.id === 0 ? losing(connection) : undefined
-        const call = yield* Effect.fork(read(backend))
-        yield* TestClock.adjust("1 second")
-        yield* Fiber.join(call)
-        expect(script.ledger.sent(method, 0)).toHaveLength(before + 1)
-        expect(script.ledger.sent(method, 1).length).toBeGreaterThan(0)
-      })
+    function*([method, read]) {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      yield* TestClock.adjust("10 seconds")
+      const before = script.ledger.sent(method).length
+      script.respond = (asked, _, connection) =>
+        asked === method && connection.id === 0 ? losing(connection) : undefined
+      const call = yield* Effect.fork(read(backend))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(call)
+      expect(script.ledger.sent(method, 0)).toHaveLength(before + 1)
+      expect(script.ledger.sent(method, 1).length).toBeGreaterThan(0)
+    }
   )
 
-  it.scoped.each<[string, (backend: Backend.Backend) => Effect.Effect<unknown, CallError>]>([
+  test.scoped.each<[string, (backend: Backend.Backend) => Effect.Effect<unknown, CallError>]>([
     ["a read", (backend) => backend.listTools(undefined, { wait: "3 seconds" })],
     ["an idempotent call", (backend) => backend.callTool({ name: "pay" }, { idempotent: true, wait: "3 seconds" })]
   ])(
     "[C3, C9] %s that was cut off, and that no connection comes for, does not say that it was not sent",
-    ([, ask]) =>
-      Effect.gen(function*() {
-        for (
-          const [end, words] of [["wait", /one is (Connecting|Reconnecting)/], ["close", /one is Closed/]] as const
-        ) {
-          const script = ScriptedConnector.make()
-          const scope = yield* Scope.make()
-          const backend = yield* Scope.extend(start(script), scope)
-          yield* TestClock.adjust("10 seconds")
-          script.script({ connect: "hang" }, { connect: "hang" })
-          script.respond = (_, __, connection) => connection.id === 0 ? losing(connection) : undefined
-          const call = yield* Effect.fork(Effect.flip(ask(backend)))
-          yield* TestClock.adjust("2 seconds")
-          expect(call.unsafePoll()).toBeNull()
-          const closing = yield* Effect.fork(end === "close" ? Scope.close(scope, Exit.void) : Effect.void)
-          yield* TestClock.adjust("1 minute")
-          const error = yield* Fiber.join(call)
-          expect(error).toMatchObject({ _tag: "ResultUnknown", generation: 1, cause: { _tag: "BackendUnavailable" } })
-          expect(error.message).toMatch(
-            /was sent and its result is unknown \(says the transport\); it may be carried out twice, but could not be sent again/
-          )
-          expect(error.message).toMatch(words)
-          expect(error.message).not.toMatch(/not sent/)
-          yield* Fiber.join(closing)
-          if (end === "wait") {
-            yield* Effect.zipRight(Effect.fork(Scope.close(scope, Exit.void)), TestClock.adjust("1 minute"))
-          }
+    function*([, ask]) {
+      for (
+        const [end, words] of [["wait", /one is (Connecting|Reconnecting)/], ["close", /one is Closed/]] as const
+      ) {
+        const script = ScriptedConnector.make()
+        const scope = yield* Scope.make()
+        const backend = yield* Scope.extend(start(script), scope)
+        yield* TestClock.adjust("10 seconds")
+        script.script({ connect: "hang" }, { connect: "hang" })
+        script.respond = (_, __, connection) => connection.id === 0 ? losing(connection) : undefined
+        const call = yield* Effect.fork(Effect.flip(ask(backend)))
+        yield* TestClock.adjust("2 seconds")
+        expect(call.unsafePoll()).toBeNull()
+        const closing = yield* Effect.fork(end === "close" ? Scope.close(scope, Exit.void) : Effect.void)
+        yield* TestClock.adjust("1 minute")
+        const error = yield* Fiber.join(call)
+        expect(error).toMatchObject({ _tag: "ResultUnknown", generation: 1, cause: { _tag: "BackendUnavailable" } })
+        expect(error.message).toMatch(
+          /was sent and its result is unknown \(says the transport\); it may be carried out twice, but could not be sent again/
+        )
+        expect(error.message).toMatch(words)
+        expect(error.message).not.toMatch(/not sent/)
+        yield* Fiber.join(closing)
+        if (end === "wait") {
+          yield* Effect.zipRight(Effect.fork(Scope.close(scope, Exit.void)), TestClock.adjust("1 minute"))
         }
-      })
+      }
+    }
   )
 
   test.scoped("[C3] what nobody can classify is reported at once and never sent again; what the caller did wrong is a defect", function*() {
@@ -437,30 +429,29 @@ describe("Calls", () => {
     }
   })
 
-  it.scoped.each<[string, Partial<RequestError>, CallError["_tag"]]>([
+  test.scoped.each<[string, Partial<RequestError>, CallError["_tag"]]>([
     ["that may be carried out twice", { fate: "unknown" }, "ResultUnknown"],
     ["of which a part was sent", { fate: "notSent", partlySent: true }, "ConnectionLost"]
   ])(
     "[C3] a call that ends the server each time, and %s, ends it six times, however long its caller waits",
-    ([, how, tag]) =>
-      Effect.gen(function*() {
-        const { script, server } = counting({ readOnlyHint: true }, (connection) => {
-          connection.lose()
-          return failed({ fate: "notSent", reason: "lost", ...how })
-        })
-        const backend = yield* start(script)
-        yield* TestClock.adjust("10 seconds")
-        const call = yield* Effect.fork(
-          Effect.flip(backend.callTool({ name: "pay" }, { timeout: "1 day", wait: "1 day" }))
-        )
-        yield* TestClock.adjust("5 minutes")
-        const error = yield* Fiber.join(call)
-        expect(error._tag).toBe(tag)
-        expect(error.message).toContain("this happened 6 times, so find out why before you call again")
-        expect(server.applied).toBe(6)
-        yield* TestClock.adjust("1 day")
-        expect([server.applied, (yield* backend.status).state]).toEqual([6, "Connected"])
+    function*([, how, tag]) {
+      const { script, server } = counting({ readOnlyHint: true }, (connection) => {
+        connection.lose()
+        return failed({ fate: "notSent", reason: "lost", ...how })
       })
+      const backend = yield* start(script)
+      yield* TestClock.adjust("10 seconds")
+      const call = yield* Effect.fork(
+        Effect.flip(backend.callTool({ name: "pay" }, { timeout: "1 day", wait: "1 day" }))
+      )
+      yield* TestClock.adjust("5 minutes")
+      const error = yield* Fiber.join(call)
+      expect(error._tag).toBe(tag)
+      expect(error.message).toContain("this happened 6 times, so find out why before you call again")
+      expect(server.applied).toBe(6)
+      yield* TestClock.adjust("1 day")
+      expect([server.applied, (yield* backend.status).state]).toEqual([6, "Connected"])
+    }
   )
 
   test.scoped("[C5] where progress may go on for ever, repetition ends a timeout after the last of it", function*() {
@@ -648,7 +639,7 @@ describe("Calls", () => {
         ])
       }).pipe(Effect.withRandom(Random.fixed([0.5]))))
 
-    it.scoped.each<[string, ScriptedConnector.Outcome, Partial<ConnectError>]>([
+    test.scoped.each<[string, ScriptedConnector.Outcome, Partial<ConnectError>]>([
       ["refused", { connect: "fail" }, { reason: "refused", permanent: false, message: "scripted failure" }],
       ["rateLimited", { connect: "fail", error: { reason: "rateLimited", retryAfter: 7000 } }, {
         reason: "rateLimited",
@@ -662,18 +653,17 @@ describe("Calls", () => {
         reason: "defect",
         message: "the connector failed: the scripted connector throws"
       }]
-    ])("[C9] ConnectError: %s", ([, outcome, expected]) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const backend = yield* start(script, { lifecycle: { lazy: true } })
-        script.script(outcome)
-        const command = yield* Effect.fork(Effect.flip(backend.reconnect))
-        yield* TestClock.adjust("30 seconds")
-        const error = yield* Fiber.join(command)
-        expect(error).toBeInstanceOf(ConnectError)
-        expect(error).toMatchObject({ _tag: "ConnectError", backend: "one", ...expected })
-        expect(error.message).not.toMatch(/[\r\n]/)
-      }))
+    ])("[C9] ConnectError: %s", function*([, outcome, expected]) {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { lifecycle: { lazy: true } })
+      script.script(outcome)
+      const command = yield* Effect.fork(Effect.flip(backend.reconnect))
+      yield* TestClock.adjust("30 seconds")
+      const error = yield* Fiber.join(command)
+      expect(error).toBeInstanceOf(ConnectError)
+      expect(error).toMatchObject({ _tag: "ConnectError", backend: "one", ...expected })
+      expect(error.message).not.toMatch(/[\r\n]/)
+    })
 
     test.scoped("[C9] errors are values: caught by their tag, and compared", function*() {
       const script = ScriptedConnector.make()

@@ -386,29 +386,28 @@ describe("tags", () => {
 })
 
 describe("many servers that start at once", () => {
-  it.scoped.each(["a tool", "a resource", "the backend itself"] as const)(
+  test.scoped.each(["a tool", "a resource", "the backend itself"] as const)(
     "[R14:virtual] of 200, the one that a call waits for is among the next to start: %s",
-    (what) =>
-      Effect.gen(function*() {
-        const scripts = Array.from({ length: 200 }, () => ScriptedConnector.make().script({ after: 1000 }))
-        const backends = Object.fromEntries(
-          scripts.map((connector, index) => [`s${index}`, { connector, keepalive }])
-        )
-        const fleet = yield* Fleet.make({ backends, waitTimeout: 0 })
-        yield* TestClock.adjust(500)
-        const last = yield* fleet.backend("s199")
-        const calls = {
-          "a tool": fleet.callTool({ name: "s199__echo" }),
-          "a resource": fleet.readResource({ uri: `lifeline://s199/${encodeURIComponent("a:b")}` }),
-          "the backend itself": last.callTool({ name: "echo" })
-        }
-        const call = yield* Effect.fork(Effect.exit(calls[what] as Effect.Effect<unknown, unknown>))
-        // Those that have begun, and then its own.
-        yield* TestClock.adjust(2000)
-        expect(call.unsafePoll()).not.toBeNull()
-        expect(Exit.isSuccess(yield* Fiber.join(call))).toBe(true)
-        const started = scripts.filter(({ ledger }) => ledger.opened.length > 0).length
-        expect(started).toBeLessThan(100)
-      })
+    function*(what) {
+      const scripts = Array.from({ length: 200 }, () => ScriptedConnector.make().script({ after: 1000 }))
+      const backends = Object.fromEntries(
+        scripts.map((connector, index) => [`s${index}`, { connector, keepalive }])
+      )
+      const fleet = yield* Fleet.make({ backends, waitTimeout: 0 })
+      yield* TestClock.adjust(500)
+      const last = yield* fleet.backend("s199")
+      const calls = {
+        "a tool": fleet.callTool({ name: "s199__echo" }),
+        "a resource": fleet.readResource({ uri: `lifeline://s199/${encodeURIComponent("a:b")}` }),
+        "the backend itself": last.callTool({ name: "echo" })
+      }
+      const call = yield* Effect.fork(Effect.exit(calls[what] as Effect.Effect<unknown, unknown>))
+      // Those that have begun, and then its own.
+      yield* TestClock.adjust(2000)
+      expect(call.unsafePoll()).not.toBeNull()
+      expect(Exit.isSuccess(yield* Fiber.join(call))).toBe(true)
+      const started = scripts.filter(({ ledger }) => ledger.opened.length > 0).length
+      expect(started).toBeLessThan(100)
+    }
   )
 })

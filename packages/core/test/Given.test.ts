@@ -131,36 +131,35 @@ describe("a connector that", () => {
 })
 
 describe("a loss that is none", () => {
-  it.scoped.each<[string, unknown]>([
+  test.scoped.each<[string, unknown]>([
     ["nothing", undefined],
     ["null", null],
     ["a text", "gone"],
     ["an error", new Error("gone")],
     ["an object without a message", { kind: "closed" }],
     ["a kind of its own", { kind: "__proto__", message: "the connection ended, and its connector did not say why" }]
-  ])("[L19:virtual] %s: the connection is lost, and replaced", ([, given]) =>
-    Effect.gen(function*() {
-      const lost: Array<(loss: Loss) => void> = []
-      const { script } = bent((connect) =>
-        Effect.map(connect, (connection): Connection => ({
-          ...connection,
-          onLost: (callback) => {
-            lost.push(callback)
-          }
-        }))
-      )
-      const { backend, installed } = yield* watched(script)
-      yield* runUntilIdle
-      lost[0]!(given as Loss)
-      yield* runUntilIdle
-      expect(yield* backend.status).toMatchObject({
-        state: "Reconnecting",
-        lastError: "the connection ended, and its connector did not say why"
-      })
-      yield* TestClock.adjust("1 minute")
-      expect(installed()).toEqual([1, 2])
-      yield* obeys(backend)
-    }))
+  ])("[L19:virtual] %s: the connection is lost, and replaced", function*([, given]) {
+    const lost: Array<(loss: Loss) => void> = []
+    const { script } = bent((connect) =>
+      Effect.map(connect, (connection): Connection => ({
+        ...connection,
+        onLost: (callback) => {
+          lost.push(callback)
+        }
+      }))
+    )
+    const { backend, installed } = yield* watched(script)
+    yield* runUntilIdle
+    lost[0]!(given as Loss)
+    yield* runUntilIdle
+    expect(yield* backend.status).toMatchObject({
+      state: "Reconnecting",
+      lastError: "the connection ended, and its connector did not say why"
+    })
+    yield* TestClock.adjust("1 minute")
+    expect(installed()).toEqual([1, 2])
+    yield* obeys(backend)
+  })
 })
 
 describe("a connection whose requests", () => {

@@ -4,7 +4,7 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Deferred, Effect, Fiber, FiberId, Option, Runtime, TestClock } from "effect"
 import { constVoid } from "effect/Function"
 import { asked, sending } from "../../testing/test/support/asked.js"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 
 const second = 1000
 
@@ -256,58 +256,66 @@ const started = ({ hasSpans }: (typeof ways)[number]) =>
   })
 
 describe("the caller's next call", () => {
-  it.scoped.each(ways)(
+  test.scoped.each(ways)(
     "[H9:virtual H4] is held back, also where it comes in the step in which the one before is given up (%o)",
-    (way) =>
-      Effect.gen(function*() {
-        const { backend, script } = yield* started(way)
-        hang(script)
-        const run = Runtime.runFork(yield* Effect.runtime())
-        const call = () => {
-          let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-          const { cancel } = Handle.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
-            void (fiber = run(rest)))
-          return () => {
-            cancel()
-            fiber?.unsafeInterruptAsFork(FiberId.none)
-          }
+    function*(way) {
+      const { backend, script } = yield* started(way)
+      hang(script)
+      const run = Runtime.runFork(yield* Effect.runtime())
+      const call = () => {
+        let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+        const { cancel } = Handle.start(
+          backend,
+          "tools/call",
+          { name: "pay" },
+          unlimited,
+          (rest) => void (fiber = run(rest))
+        )
+        return () => {
+          cancel()
+          fiber?.unsafeInterruptAsFork(FiberId.none)
         }
-        const giveUp = call()
-        yield* TestClock.adjust(3000)
-        giveUp()
-        call()
-        yield* TestClock.adjust(29_999)
-        expect(script.ledger.sent("tools/call")).toEqual([0])
-        yield* TestClock.adjust(1001)
-        expect(script.ledger.sent("tools/call")).toHaveLength(2)
-        expect(yield* backend.status).toMatchObject({ generation: 2, calls: { givenUp: 1 }, inFlight: 0 })
-      })
+      }
+      const giveUp = call()
+      yield* TestClock.adjust(3000)
+      giveUp()
+      call()
+      yield* TestClock.adjust(29_999)
+      expect(script.ledger.sent("tools/call")).toEqual([0])
+      yield* TestClock.adjust(1001)
+      expect(script.ledger.sent("tools/call")).toHaveLength(2)
+      expect(yield* backend.status).toMatchObject({ generation: 2, calls: { givenUp: 1 }, inFlight: 0 })
+    }
   )
 })
 
 describe("a caller who stops listening, and may come back", () => {
-  it.scoped.each(ways)(
+  test.scoped.each(ways)(
     "[H9:virtual] has a silent server probed after 2 s, and sooner not; the call goes on, and is not counted (%o)",
-    (way) =>
-      Effect.gen(function*() {
-        const { backend, script } = yield* started(way)
-        hangTools(script)
-        const run = Runtime.runFork(yield* Effect.runtime())
-        const { cancel, doubt } = Handle.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
-          void run(rest))
-        yield* TestClock.adjust(1999)
-        doubt()
-        yield* TestClock.adjust(0)
-        expect(pings(script)).toEqual([])
-        yield* TestClock.adjust(1)
-        doubt()
-        yield* TestClock.adjust(0)
-        expect(pings(script)).toEqual([2000])
-        expect(yield* backend.status).toMatchObject({ generation: 1, inFlight: 1, calls: { givenUp: 0 } })
-        cancel()
-        doubt()
-        expect((yield* backend.status).calls.givenUp).toBe(1)
-      })
+    function*(way) {
+      const { backend, script } = yield* started(way)
+      hangTools(script)
+      const run = Runtime.runFork(yield* Effect.runtime())
+      const { cancel, doubt } = Handle.start(
+        backend,
+        "tools/call",
+        { name: "pay" },
+        unlimited,
+        (rest) => void run(rest)
+      )
+      yield* TestClock.adjust(1999)
+      doubt()
+      yield* TestClock.adjust(0)
+      expect(pings(script)).toEqual([])
+      yield* TestClock.adjust(1)
+      doubt()
+      yield* TestClock.adjust(0)
+      expect(pings(script)).toEqual([2000])
+      expect(yield* backend.status).toMatchObject({ generation: 1, inFlight: 1, calls: { givenUp: 0 } })
+      cancel()
+      doubt()
+      expect((yield* backend.status).calls.givenUp).toBe(1)
+    }
   )
 })
 

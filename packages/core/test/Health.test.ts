@@ -137,31 +137,30 @@ describe("Health", () => {
     expect(script.ledger.live).toEqual([])
   })
 
-  it.scoped.each<[string, ScriptedConnector.Answer]>([
+  test.scoped.each<[string, ScriptedConnector.Answer]>([
     ["a result", { answer: "result" }],
     ["a result with isError", { answer: "result", result: { content: [], isError: true } }],
     ["a JSON-RPC error", remote(-32000)]
-  ])("[H2] %s is an answer and resets the count", ([, answer]) =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* start(script)
-      for (let round = 0; round < 2; round++) {
-        script.respond = (method) => method === "tools/call" ? { ...answer, after: 3100 } : undefined
-        const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" }, { timeout: 10_000 })))
-        yield* TestClock.adjust(0)
-        script.respond = deaf("ping", "tools/call", "tools/list")
-        const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
-        yield* TestClock.adjust(1000)
-        yield* Fiber.join(refresh)
-        yield* callInVain(backend)
-        yield* TestClock.adjust(500)
-        expect(yield* failuresOf(backend)).toBe(2)
-        yield* TestClock.adjust(100)
-        yield* Fiber.join(call)
-        expect(yield* failuresOf(backend)).toBe(0)
-      }
-      expect(script.ledger.live).toEqual([0])
-    }))
+  ])("[H2] %s is an answer and resets the count", function*([, answer]) {
+    const script = ScriptedConnector.make()
+    const backend = yield* start(script)
+    for (let round = 0; round < 2; round++) {
+      script.respond = (method) => method === "tools/call" ? { ...answer, after: 3100 } : undefined
+      const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" }, { timeout: 10_000 })))
+      yield* TestClock.adjust(0)
+      script.respond = deaf("ping", "tools/call", "tools/list")
+      const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
+      yield* TestClock.adjust(1000)
+      yield* Fiber.join(refresh)
+      yield* callInVain(backend)
+      yield* TestClock.adjust(500)
+      expect(yield* failuresOf(backend)).toBe(2)
+      yield* TestClock.adjust(100)
+      yield* Fiber.join(call)
+      expect(yield* failuresOf(backend)).toBe(0)
+    }
+    expect(script.ledger.live).toEqual([0])
+  })
 
   test.scoped("[H2] a server that answers some of the lists is alive, however often it is silent on another", function*() {
     const script = ScriptedConnector.make()
@@ -288,19 +287,18 @@ describe("Health", () => {
     expect((yield* backend.status).lastError).toBe("3 probes in a row failed: no answer within 10000 ms")
   })
 
-  it.scoped.each<[string, ScriptedConnector.Answer, ReadonlyArray<number>]>([
+  test.scoped.each<[string, ScriptedConnector.Answer, ReadonlyArray<number>]>([
     ["a timeout has waited already", { answer: "never" }, [0, 10_000, 20_000]],
     ["another failure, however late, has not", { answer: "error", error: broken, after: 3000 }, [0, 13_000, 26_000]]
-  ])("[H4] of the interval to the next probe, %s", ([, answer, sent]) =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* start(script, { keepalive: { method: "none", timeout: 4000, suspectInterval: 10_000 } })
-      script.respond = () => answer
-      yield* Effect.fork(backend.healthCheck)
-      yield* TestClock.adjust("1 minute")
-      expect(script.ledger.sent("ping", 0)).toEqual(sent)
-      expect(script.ledger.live).not.toContain(0)
-    }))
+  ])("[H4] of the interval to the next probe, %s", function*([, answer, sent]) {
+    const script = ScriptedConnector.make()
+    const backend = yield* start(script, { keepalive: { method: "none", timeout: 4000, suspectInterval: 10_000 } })
+    script.respond = () => answer
+    yield* Effect.fork(backend.healthCheck)
+    yield* TestClock.adjust("1 minute")
+    expect(script.ledger.sent("ping", 0)).toEqual(sent)
+    expect(script.ledger.live).not.toContain(0)
+  })
 
   test.scoped("[H4 H8] health checks that began apart and fail in the same moment count once", function*() {
     const script = ScriptedConnector.make()
@@ -386,22 +384,18 @@ describe("Health", () => {
     expect((yield* backend.status).lastError).toContain("3 probes in a row failed")
   })
 
-  it.scoped.each<[string, RequestError]>([
+  test.scoped.each<[string, RequestError]>([
     ["429", new RequestError({ fate: "rejected", reason: "rateLimited", message: "429" })],
     ["503 and Retry-After", refused(3000)]
-  ])(
-    "[H4 K19:virtual] a probe that is refused for now (%s) is a sign of life, and the last one",
-    ([, error]) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const backend = yield* start(script)
-        script.respond = (method) => method === "ping" ? { answer: "error", error } : { answer: "never" }
-        yield* callInVain(backend)
-        yield* TestClock.adjust("1 hour")
-        expect(script.ledger.sent("ping")).toHaveLength(1)
-        expect(yield* backend.status).toMatchObject({ generation: 1, healthScore: 1, failures: 0 })
-      })
-  )
+  ])("[H4 K19:virtual] a probe that is refused for now (%s) is a sign of life, and the last one", function*([, error]) {
+    const script = ScriptedConnector.make()
+    const backend = yield* start(script)
+    script.respond = (method) => method === "ping" ? { answer: "error", error } : { answer: "never" }
+    yield* callInVain(backend)
+    yield* TestClock.adjust("1 hour")
+    expect(script.ledger.sent("ping")).toHaveLength(1)
+    expect(yield* backend.status).toMatchObject({ generation: 1, healthScore: 1, failures: 0 })
+  })
 
   test.scoped("[K19:virtual] a call that the server refuses for now raises no suspicion, and is sent again at the time that the server names", function*() {
     const script = ScriptedConnector.make()
@@ -530,43 +524,41 @@ describe("Health", () => {
     expect(script.ledger.sent("ping")).toHaveLength(4)
   })
 
-  it.scoped.each(["a new connection", "a late answer"])(
+  test.scoped.each(["a new connection", "a late answer"])(
     "[C14:virtual] while a call and the probe that followed it are unanswered, none is sent, whatever it may do; they go on with %s",
-    (ends) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const backend = yield* start(script, {
-          keepalive: { method: "none", timeout: 500, suspectInterval: 2000 },
-          timeouts: { request: 60_000, wait: 1000 }
-        })
-        script.respond = (method) =>
-          method === "resources/read" ? { answer: "result", after: 3000 } : { answer: "never" }
-        const read = yield* Effect.fork(backend.readResource({ uri: "a:b" }))
-        const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
-        yield* TestClock.adjust(1000)
-        expect(yield* Fiber.join(first)).toMatchObject({ left: { _tag: "RequestTimeout" } })
-        const before = script.ledger.entries.length
-        const held = yield* Effect.fork(Effect.all([
-          backend.callTool({ name: "pay" }),
-          backend.callTool({ name: "look" }, { idempotent: true }),
-          backend.listTools(),
-          backend.getPrompt({ name: "p" })
-        ], { concurrency: "unbounded" }))
-        yield* TestClock.adjust(1999)
-        expect(script.ledger.entries.slice(before).every((one) => one._tag === "Sent" && one.method === "ping")).toBe(
-          true
-        )
-        expect(yield* backend.status).toMatchObject({ waiting: 4, inFlight: 1 })
-        if (ends === "a new connection") script.connections.at(-1)!.lose("closed")
-        script.respond = undefined
-        yield* TestClock.adjust(1)
-        if (ends === "a late answer") yield* Fiber.join(read)
-        else yield* TestClock.adjust(2000)
-        yield* Fiber.join(held)
-        expect(script.ledger.sent("tools/call")).toHaveLength(3)
-        expect(yield* backend.status).toMatchObject({ generation: ends === "a late answer" ? 1 : 2, waiting: 0 })
-        yield* Fiber.interrupt(read)
+    function*(ends) {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, {
+        keepalive: { method: "none", timeout: 500, suspectInterval: 2000 },
+        timeouts: { request: 60_000, wait: 1000 }
       })
+      script.respond = (method) => method === "resources/read" ? { answer: "result", after: 3000 } : { answer: "never" }
+      const read = yield* Effect.fork(backend.readResource({ uri: "a:b" }))
+      const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
+      yield* TestClock.adjust(1000)
+      expect(yield* Fiber.join(first)).toMatchObject({ left: { _tag: "RequestTimeout" } })
+      const before = script.ledger.entries.length
+      const held = yield* Effect.fork(Effect.all([
+        backend.callTool({ name: "pay" }),
+        backend.callTool({ name: "look" }, { idempotent: true }),
+        backend.listTools(),
+        backend.getPrompt({ name: "p" })
+      ], { concurrency: "unbounded" }))
+      yield* TestClock.adjust(1999)
+      expect(script.ledger.entries.slice(before).every((one) => one._tag === "Sent" && one.method === "ping")).toBe(
+        true
+      )
+      expect(yield* backend.status).toMatchObject({ waiting: 4, inFlight: 1 })
+      if (ends === "a new connection") script.connections.at(-1)!.lose("closed")
+      script.respond = undefined
+      yield* TestClock.adjust(1)
+      if (ends === "a late answer") yield* Fiber.join(read)
+      else yield* TestClock.adjust(2000)
+      yield* Fiber.join(held)
+      expect(script.ledger.sent("tools/call")).toHaveLength(3)
+      expect(yield* backend.status).toMatchObject({ generation: ends === "a late answer" ? 1 : 2, waiting: 0 })
+      yield* Fiber.interrupt(read)
+    }
   )
 
   test.scoped("[C14:virtual C13] as many wait as may; the next one, and each whose time is over, fails as not sent", function*() {
@@ -648,32 +640,31 @@ describe("Health", () => {
       })
   }
 
-  it.scoped.each(
+  test.scoped.each(
     Object.entries(requests).flatMap(([what, request]) =>
       [undefined, remote(-32_000)].map((answer) => ({ what, request, answer }))
     )
   )(
     "[H5:virtual] a server whose probes have failed is healthy again after two answers ten seconds apart ($what, $answer.answer)",
-    ({ answer, request }) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const backend = yield* start(script)
-        const answered = Effect.exit(request(backend))
-        script.respond = deaf("ping")
-        yield* Effect.fork(Effect.repeatN(backend.healthCheck, 9))
-        yield* TestClock.adjust("1 minute")
-        script.respond = () => answer
-        expect(yield* backend.status).toMatchObject({ health: "UNHEALTHY", healthScore: 0 })
-        yield* Effect.repeatN(answered, 99)
-        expect((yield* backend.status).healthScore).toBeCloseTo(0.5, 2)
-        yield* TestClock.adjust("9999 millis")
-        yield* answered
-        expect(yield* backend.isHealthy()).toBe(false)
-        yield* TestClock.adjust("1 millis")
-        yield* answered
-        expect(yield* backend.status).toMatchObject({ health: "CONNECTED" })
-        expect(yield* backend.isHealthy()).toBe(true)
-      })
+    function*({ answer, request }) {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script)
+      const answered = Effect.exit(request(backend))
+      script.respond = deaf("ping")
+      yield* Effect.fork(Effect.repeatN(backend.healthCheck, 9))
+      yield* TestClock.adjust("1 minute")
+      script.respond = () => answer
+      expect(yield* backend.status).toMatchObject({ health: "UNHEALTHY", healthScore: 0 })
+      yield* Effect.repeatN(answered, 99)
+      expect((yield* backend.status).healthScore).toBeCloseTo(0.5, 2)
+      yield* TestClock.adjust("9999 millis")
+      yield* answered
+      expect(yield* backend.isHealthy()).toBe(false)
+      yield* TestClock.adjust("1 millis")
+      yield* answered
+      expect(yield* backend.status).toMatchObject({ health: "CONNECTED" })
+      expect(yield* backend.isHealthy()).toBe(true)
+    }
   )
 
   it("[H6] three states: Connected by its score, coming back after a first success UNHEALTHY, all else DISCONNECTED", () => {

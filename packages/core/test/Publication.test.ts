@@ -220,31 +220,30 @@ describe("Publication", () => {
     expect(yield* backend.catalog).toMatchObject({ tools: [{ name: "other" }], problems: [] })
   })
 
-  it.scoped.each<[string, ReadonlyArray<string>]>([
+  test.scoped.each<[string, ReadonlyArray<string>]>([
     ["notifications/tools/list_changed", ["tools/list"]],
     ["notifications/prompts/list_changed", ["prompts/list"]],
     ["notifications/resources/list_changed", ["resources/list", "resources/templates/list"]]
   ])(
     "[P4] %s, however many arrive, is one reading of what it names, and one more for those that came meanwhile",
-    ([notification, methods]) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const { backend } = yield* start(script)
-        yield* TestClock.adjust(300)
-        const read = () => script.ledger.entries.flatMap((entry) => entry._tag === "Sent" ? [entry.method] : [])
-        const initial = read().length
-        script.respond = (method) => method === methods[0] ? { answer: "result", after: 100 } : undefined
-        for (let i = 0; i < 50; i++) script.current.notify(notification)
-        yield* TestClock.adjust(50)
-        expect(read().slice(initial)).toEqual([methods[0]])
-        for (let i = 0; i < 50; i++) script.current.notify(notification)
-        yield* TestClock.adjust(2000)
-        expect(read().slice(initial)).toEqual([...methods, ...methods])
-        script.current.notify(notification)
-        yield* TestClock.adjust(2000)
-        expect(read().slice(initial)).toEqual([...methods, ...methods, ...methods])
-        expect((yield* backend.status).catalog?.revision).toBe(1)
-      })
+    function*([notification, methods]) {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* start(script)
+      yield* TestClock.adjust(300)
+      const read = () => script.ledger.entries.flatMap((entry) => entry._tag === "Sent" ? [entry.method] : [])
+      const initial = read().length
+      script.respond = (method) => method === methods[0] ? { answer: "result", after: 100 } : undefined
+      for (let i = 0; i < 50; i++) script.current.notify(notification)
+      yield* TestClock.adjust(50)
+      expect(read().slice(initial)).toEqual([methods[0]])
+      for (let i = 0; i < 50; i++) script.current.notify(notification)
+      yield* TestClock.adjust(2000)
+      expect(read().slice(initial)).toEqual([...methods, ...methods])
+      script.current.notify(notification)
+      yield* TestClock.adjust(2000)
+      expect(read().slice(initial)).toEqual([...methods, ...methods, ...methods])
+      expect((yield* backend.status).catalog?.revision).toBe(1)
+    }
   )
 
   test.scoped("[P4] a change that is announced while the lists are read is not missed", function*() {
@@ -371,7 +370,7 @@ describe("Publication", () => {
     expect(script.ledger.sent("tools/list")).toHaveLength(5)
   })
 
-  it.scoped.each<[string, ReturnType<typeof paged>, number, number, string]>([
+  test.scoped.each<[string, ReturnType<typeof paged>, number, number, string]>([
     [
       "a list without an end, by pages",
       paged((page) => ({ tools: [tool(`tool-${page}`)], nextCursor: String(page + 1) })),
@@ -403,20 +402,19 @@ describe("Publication", () => {
       1,
       "tools/list of one is too long: took 50 entries (discovery.maxEntries)"
     ]
-  ])("[P5] %s: bounded, and said", ([, respond, entries, pages, message]) =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      script.respond = respond
-      const { backend } = yield* start(script, { discovery: { maxPages: 7, maxEntries: 50 } })
-      const catalog = yield* backend.catalog
-      expect(catalog?.tools).toHaveLength(entries)
-      expect(catalog?.problems).toEqual([{ backend: "one", kind: "tools", name: "", message }])
-      expect(catalog?.truncated).toEqual(["tools"])
-      expect((yield* backend.status).catalog).toMatchObject({ tools: entries, truncated: ["tools"] })
-      expect(script.ledger.sent("tools/list")).toHaveLength(pages)
-    }))
+  ])("[P5] %s: bounded, and said", function*([, respond, entries, pages, message]) {
+    const script = ScriptedConnector.make()
+    script.respond = respond
+    const { backend } = yield* start(script, { discovery: { maxPages: 7, maxEntries: 50 } })
+    const catalog = yield* backend.catalog
+    expect(catalog?.tools).toHaveLength(entries)
+    expect(catalog?.problems).toEqual([{ backend: "one", kind: "tools", name: "", message }])
+    expect(catalog?.truncated).toEqual(["tools"])
+    expect((yield* backend.status).catalog).toMatchObject({ tools: entries, truncated: ["tools"] })
+    expect(script.ledger.sent("tools/list")).toHaveLength(pages)
+  })
 
-  it.scoped.each(
+  test.scoped.each(
     [
       ["texts", 12_000_000, () => "x".repeat(12_000_000), 2],
       ["small values", 3_000_000, () => Array.from({ length: 750_000 }, () => 0), 2],
@@ -424,30 +422,29 @@ describe("Publication", () => {
     ] as const
   )(
     "[P5] %s: however few pages and entries they are in, no more is kept of one list than its share",
-    ([, , make, fit]) =>
-      Effect.gen(function*() {
-        const value = make()
-        for (const isPaged of [true, false]) {
-          const script = ScriptedConnector.make()
-          const entry = (i: number) => ({ ...tool(`tool-${i}`), annotations: { value } })
-          script.respond = paged((page) =>
-            isPaged
-              ? { tools: [entry(page)], nextCursor: `${page + 1}` }
-              : { tools: Array.from({ length: 50 }, (_, i) => entry(i)) }
-          )
-          const { backend } = yield* start(script)
-          const catalog = yield* backend.catalog
-          expect(catalog?.tools.length).toBe(fit)
-          expect(catalog?.truncated).toEqual(["tools"])
-          expect(catalog?.problems).toEqual([{
-            backend: "one",
-            kind: "tools",
-            name: "",
-            message: `tools/list of one is too large: took ${fit} entries, of 32 MiB together`
-          }])
-          expect(script.ledger.sent("tools/list").length).toBe(isPaged ? fit + 1 : 1)
-        }
-      })
+    function*([, , make, fit]) {
+      const value = make()
+      for (const isPaged of [true, false]) {
+        const script = ScriptedConnector.make()
+        const entry = (i: number) => ({ ...tool(`tool-${i}`), annotations: { value } })
+        script.respond = paged((page) =>
+          isPaged
+            ? { tools: [entry(page)], nextCursor: `${page + 1}` }
+            : { tools: Array.from({ length: 50 }, (_, i) => entry(i)) }
+        )
+        const { backend } = yield* start(script)
+        const catalog = yield* backend.catalog
+        expect(catalog?.tools.length).toBe(fit)
+        expect(catalog?.truncated).toEqual(["tools"])
+        expect(catalog?.problems).toEqual([{
+          backend: "one",
+          kind: "tools",
+          name: "",
+          message: `tools/list of one is too large: took ${fit} entries, of 32 MiB together`
+        }])
+        expect(script.ledger.sent("tools/list").length).toBe(isPaged ? fit + 1 : 1)
+      }
+    }
   )
 
   test.scoped("[P5] the cursors of a list have no more room than its entries", function*() {
@@ -516,19 +513,18 @@ describe("Publication", () => {
     ])
   })
 
-  it.scoped.each<[string, unknown]>([["an empty object", {}], ["a word", "tools"], ["no list", { tools: "many" }]])(
+  test.scoped.each<[string, unknown]>([["an empty object", {}], ["a word", "tools"], ["no list", { tools: "many" }]])(
     "[P5] an answer that is %s is a problem of that list, not of the connection",
-    ([, result]) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        script.respond = (method) => method === "tools/list" ? { answer: "result", result } : undefined
-        const { backend } = yield* start(script)
-        expect(yield* backend.catalog).toMatchObject({
-          tools: [],
-          problems: [{ kind: "tools", message: "tools/list of one: the answer has no list of tools" }]
-        })
-        expect((yield* backend.status).state).toBe("Connected")
+    function*([, result]) {
+      const script = ScriptedConnector.make()
+      script.respond = (method) => method === "tools/list" ? { answer: "result", result } : undefined
+      const { backend } = yield* start(script)
+      expect(yield* backend.catalog).toMatchObject({
+        tools: [],
+        problems: [{ kind: "tools", message: "tools/list of one: the answer has no list of tools" }]
       })
+      expect((yield* backend.status).state).toBe("Connected")
+    }
   )
 
   test.scoped("[P8] after a reconnect to a server that has a new tool, the tool is listed without any action", function*() {

@@ -691,42 +691,37 @@ describe("R8: calls while it is down", () => {
     refresh: (backend: Backend.Backend) => backend.refresh
   }
 
-  it.scoped.each(Object.keys(ways) as Array<keyof typeof ways>)(
+  test.scoped.each(Object.keys(ways) as Array<keyof typeof ways>)(
     "[R8 W5] a server that was never connected may take as long for its first start as an attempt may: %s",
-    (way) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        script.otherwise = { after: 29_000 }
-        const { backend } = yield* watched(script)
-        const call = yield* Effect.fork(ways[way](backend))
-        yield* runUntilIdle
-        yield* TestClock.adjust(28_999)
-        expect(call.unsafePoll()).toBeNull()
-        yield* TestClock.adjust(1)
-        expect(Exit.isSuccess(yield* Fiber.await(call))).toBe(true)
-      })
+    function*(way) {
+      const script = ScriptedConnector.make()
+      script.otherwise = { after: 29_000 }
+      const { backend } = yield* watched(script)
+      const call = yield* Effect.fork(ways[way](backend))
+      yield* runUntilIdle
+      yield* TestClock.adjust(28_999)
+      expect(call.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      expect(Exit.isSuccess(yield* Fiber.await(call))).toBe(true)
+    }
   )
 
-  it.scoped.each([
+  test.scoped.each([
     { name: "of the server", timeouts: { wait: 3500 }, options: {}, until: 3500 },
     { name: "of the call", timeouts: {}, options: { wait: 2500 }, until: 2500 },
     { name: "of the whole call", timeouts: {}, options: { timeout: 4500 }, until: 4500 },
     { name: "of an attempt", timeouts: { connect: 15_000 }, options: {}, until: 15_000 }
-  ])(
-    "[R8] a time that somebody has chosen limits that all the same: %j",
-    ({ options, timeouts, until }) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        script.otherwise = { connect: "hang" }
-        const { backend } = yield* watched(script, { timeouts })
-        const call = yield* Effect.fork(backend.callTool({ name: "echo" }, options))
-        yield* runUntilIdle
-        yield* TestClock.adjust(until - 1)
-        expect(call.unsafePoll()).toBeNull()
-        yield* TestClock.adjust(1)
-        expect(failure(yield* Fiber.await(call))).toMatchObject({ _tag: "BackendUnavailable" })
-      })
-  )
+  ])("[R8] a time that somebody has chosen limits that all the same: %j", function*({ options, timeouts, until }) {
+    const script = ScriptedConnector.make()
+    script.otherwise = { connect: "hang" }
+    const { backend } = yield* watched(script, { timeouts })
+    const call = yield* Effect.fork(backend.callTool({ name: "echo" }, options))
+    yield* runUntilIdle
+    yield* TestClock.adjust(until - 1)
+    expect(call.unsafePoll()).toBeNull()
+    yield* TestClock.adjust(1)
+    expect(failure(yield* Fiber.await(call))).toMatchObject({ _tag: "BackendUnavailable" })
+  })
 
   it.scoped("[R8] failFast skips the wait, by policy or by call, and asks for no attempt", () =>
     Effect.gen(function*() {

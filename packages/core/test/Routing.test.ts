@@ -1,7 +1,7 @@
 import { type Backend, Fleet, RequestError, type StateName } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Option, TestClock } from "effect"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import { runUntilIdle } from "./support/Watched.js"
 
 const { tool } = ScriptedConnector
@@ -125,7 +125,7 @@ describe.each(requests)("%s of a backend that was never connected", (what, ask) 
   const refused = new RequestError({ fate: "answered", reason: "remote", code: -32603, message: "no lists yet" })
   const unasked = new RequestError({ fate: "unknown", reason: "timeout", message: "no answer" })
 
-  it.scoped.each(
+  test.scoped.each(
     [
       { error: refused, waits: 0, options: {} },
       { error: unasked, waits: 0, options: { failFast: true } },
@@ -134,27 +134,26 @@ describe.each(requests)("%s of a backend that was never connected", (what, ask) 
     ] as const
   )(
     "[P6, C9] says that nothing was sent where the lists cannot be read: $error.message, $waits",
-    ({ error, options, waits }) =>
-      Effect.gen(function*() {
-        const connector = ScriptedConnector.make()
-        connector.respond = (method) => method.endsWith("/list") ? { answer: "error", error } : undefined
-        const { fleet } = yield* beside(connector)
-        expect(yield* stateOf(fleet, "down")).toBe("Connected")
-        const asking = yield* Effect.fork(Effect.flip(ask(fleet, options)))
-        yield* TestClock.adjust(Math.max(0, waits - 1))
-        yield* runUntilIdle
-        expect(Option.isNone(yield* Fiber.poll(asking))).toBe(waits > 0)
-        yield* TestClock.adjust(1)
-        expect(yield* Fiber.join(asking)).toMatchObject({
-          _tag: "BackendUnavailable",
-          backend: "down",
-          state: "Connected",
-          message: expect.stringMatching(/^down: the call was not sent, because .* did not give the lists/)
-        })
-        connector.respond = undefined
-        yield* TestClock.adjust("5 seconds")
-        yield* ask(fleet)
+    function*({ error, options, waits }) {
+      const connector = ScriptedConnector.make()
+      connector.respond = (method) => method.endsWith("/list") ? { answer: "error", error } : undefined
+      const { fleet } = yield* beside(connector)
+      expect(yield* stateOf(fleet, "down")).toBe("Connected")
+      const asking = yield* Effect.fork(Effect.flip(ask(fleet, options)))
+      yield* TestClock.adjust(Math.max(0, waits - 1))
+      yield* runUntilIdle
+      expect(Option.isNone(yield* Fiber.poll(asking))).toBe(waits > 0)
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(asking)).toMatchObject({
+        _tag: "BackendUnavailable",
+        backend: "down",
+        state: "Connected",
+        message: expect.stringMatching(/^down: the call was not sent, because .* did not give the lists/)
       })
+      connector.respond = undefined
+      yield* TestClock.adjust("5 seconds")
+      yield* ask(fleet)
+    }
   )
 
   test.scoped("[P6, D11] waits for lists that could not be asked for", function*() {

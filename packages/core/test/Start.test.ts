@@ -151,7 +151,7 @@ describe("a call that is started without a fiber", () => {
     expect(cancel()).toBe("notSent")
   })
 
-  it.scoped.each<[ReadonlyArray<RequestError["fate"]>, "notSent" | "unknown"]>([
+  test.scoped.each<[ReadonlyArray<RequestError["fate"]>, "notSent" | "unknown"]>([
     [["notSent"], "notSent"],
     [["rejected", "notSent", "rejected"], "notSent"],
     [["unknown"], "unknown"],
@@ -159,23 +159,22 @@ describe("a call that is started without a fiber", () => {
     [["notSent", "unknown", "rejected", "notSent"], "unknown"]
   ])(
     "[C19] cancelled while it waits to be sent again, may have been carried out if any of its requests may: %s",
-    ([fates, fate]) =>
-      Effect.gen(function*() {
-        const one = yield* sending()
-        let sent = 0
-        one.script.respond = (method, _, connection) => {
-          if (method !== "tools/call") return undefined
-          const fate = fates[sent++]!
-          if (sent === fates.length) one.script.otherwise = { connect: "hang" }
-          connection.lose()
-          return { answer: "error", error: new RequestError({ fate, reason: "lost", message: "cut" }) }
-        }
-        const cancel = one.start({ idempotent: true, timeout: "1 day", wait: "1 day" })
-        const fiber = yield* Effect.fork(one.nexts[0]!)
-        yield* TestClock.adjust("1 minute")
-        expect([sent, fiber.unsafePoll(), cancel()]).toEqual([fates.length, null, fate])
-        yield* Fiber.interrupt(fiber)
-      })
+    function*([fates, fate]) {
+      const one = yield* sending()
+      let sent = 0
+      one.script.respond = (method, _, connection) => {
+        if (method !== "tools/call") return undefined
+        const fate = fates[sent++]!
+        if (sent === fates.length) one.script.otherwise = { connect: "hang" }
+        connection.lose()
+        return { answer: "error", error: new RequestError({ fate, reason: "lost", message: "cut" }) }
+      }
+      const cancel = one.start({ idempotent: true, timeout: "1 day", wait: "1 day" })
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      yield* TestClock.adjust("1 minute")
+      expect([sent, fiber.unsafePoll(), cancel()]).toEqual([fates.length, null, fate])
+      yield* Fiber.interrupt(fiber)
+    }
   )
 
   test.scoped("[C4] interrupted in a fiber, it is the same", function*() {

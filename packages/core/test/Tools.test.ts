@@ -142,7 +142,7 @@ describe("calls of tools with options", () => {
     assert.strictEqual(yield* outcome("read_file", { defaultTimeout: "7 s" }), 7000)
   })
 
-  it.scoped.each<[string, string, Policy.ToolOptions, Backend.CallOptions, number]>([
+  test.scoped.each<[string, string, Policy.ToolOptions, Backend.CallOptions, number]>([
     ["a call that changes something is sent once", "write_file", {}, {}, 1],
     ["not if its tool is idempotent", "write_file", { idempotent: true }, {}, 2],
     [
@@ -158,21 +158,20 @@ describe("calls of tools with options", () => {
     ["nothing is sent again with retry never", "read_file", { retry: "never" }, {}, 1],
     ["nor by the call's own word", "read_file", { retry: "never" }, { idempotent: true }, 1],
     ["and safe overrides calls.retry", "read_file", { retry: "safe" }, {}, 2]
-  ])("[C18:virtual] a lost connection: %s", ([title, name, options, own, requests]) =>
-    Effect.gen(function*() {
-      const calls = title.includes("overrides") ? { retry: "never" as const } : {}
-      const { backend, script } = yield* start({ calls, tools: { [name]: options } })
-      let sent = 0
-      script.respond = (method, _, connection) => {
-        if (method !== "tools/call" || sent++ > 0) return undefined
-        connection.lose()
-        return never
-      }
-      const call = yield* Effect.fork(backend.callTool({ name }, own))
-      yield* TestClock.adjust("20 seconds")
-      assert.strictEqual(Exit.isSuccess(yield* Fiber.await(call)), requests === 2)
-      assert.strictEqual(sent, requests)
-    }))
+  ])("[C18:virtual] a lost connection: %s", function*([title, name, options, own, requests]) {
+    const calls = title.includes("overrides") ? { retry: "never" as const } : {}
+    const { backend, script } = yield* start({ calls, tools: { [name]: options } })
+    let sent = 0
+    script.respond = (method, _, connection) => {
+      if (method !== "tools/call" || sent++ > 0) return undefined
+      connection.lose()
+      return never
+    }
+    const call = yield* Effect.fork(backend.callTool({ name }, own))
+    yield* TestClock.adjust("20 seconds")
+    assert.strictEqual(Exit.isSuccess(yield* Fiber.await(call)), requests === 2)
+    assert.strictEqual(sent, requests)
+  })
 })
 
 describe("patterns that match no tool", () => {

@@ -1,7 +1,7 @@
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, TestClock } from "effect"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 
 const tool = (name: string, annotations: object) => ({ ...ScriptedConnector.tool(name), annotations })
 const look = tool("look", { readOnlyHint: true })
@@ -105,23 +105,22 @@ describe("a call that is cut before anybody has read what its tool does", () => 
     expect(yield* Fiber.join(calls)).toMatchObject([{ left: { _tag: "ResultUnknown" } }, { _tag: "Right" }])
   })
 
-  it.scoped.each<[string, Setting["calls"], Backend.CallOptions | undefined]>([
+  test.scoped.each<[string, Setting["calls"], Backend.CallOptions | undefined]>([
     ["calls.retry is never", { retry: "never" }, undefined],
     ["hints are not trusted", { trustAnnotations: false }, undefined],
     ["the caller says that it may not be repeated", undefined, { idempotent: false }]
-  ])("[C15:virtual] fails at once, and nothing is read, where %s", ([, calls, options]) =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* start({ calls }, script)
-      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "look" }, options)))
-      yield* TestClock.adjust(0)
-      script.respond = paged
-      script.current.lose("closed")
-      yield* TestClock.adjust(0)
-      expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "ResultUnknown" } })
-      yield* TestClock.adjust(1000)
-      expect(script.ledger.sent("tools/list")).toEqual([])
-    }))
+  ])("[C15:virtual] fails at once, and nothing is read, where %s", function*([, calls, options]) {
+    const script = ScriptedConnector.make()
+    const backend = yield* start({ calls }, script)
+    const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "look" }, options)))
+    yield* TestClock.adjust(0)
+    script.respond = paged
+    script.current.lose("closed")
+    yield* TestClock.adjust(0)
+    expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "ResultUnknown" } })
+    yield* TestClock.adjust(1000)
+    expect(script.ledger.sent("tools/list")).toEqual([])
+  })
 
   test.scoped("[C15:virtual] fails at once where the tool was known to do harm", function*() {
     const script = ScriptedConnector.make()
@@ -181,34 +180,33 @@ describe("a call that is cut before anybody has read what its tool does", () => 
     expect((yield* backend.status).generation).toBe(3)
   })
 
-  it.scoped.each(["waits a second", "waits for its turn"])(
+  test.scoped.each(["waits a second", "waits for its turn"])(
     "[C15:virtual] is decided anew where the connection that said it may be is lost while it %s",
-    (wait) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const isTurn = wait === "waits for its turn"
-        const backend = yield* start({ calls: isTurn ? { concurrency: 1 } : undefined }, script)
-        const network = new RequestError({ fate: "unknown", reason: "network", message: "cut" })
-        script.respond = (method, params) =>
-          method === "tools/call" ? { answer: "error", error: network, after: 1 } : paged(method, params)
-        const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "look" })))
-        // Takes the turn while the tools are read.
-        const other = isTurn ? yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }))) : undefined
-        yield* TestClock.adjust(0)
-        script.respond = (method, params) => method === "tools/call" ? { answer: "never" } : paged(method, params)
-        yield* TestClock.adjust(isTurn ? 5000 : 500)
-        expect(call.unsafePoll()).toBeNull()
-        const sent = script.ledger.sent("tools/call").length
-        // Another server, perhaps, has a tool of that name.
-        yield* cut(script, (method) =>
-          method === "tools/list"
-            ? { answer: "result", result: { tools: [{ ...look, annotations: { readOnlyHint: false } }] } }
-            : undefined)
-        yield* TestClock.adjust(5000)
-        expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "ResultUnknown" } })
-        expect(script.ledger.sent("tools/call")).toHaveLength(sent)
-        if (other !== undefined) expect(yield* Fiber.join(other)).toMatchObject({ left: { _tag: "ResultUnknown" } })
-      })
+    function*(wait) {
+      const script = ScriptedConnector.make()
+      const isTurn = wait === "waits for its turn"
+      const backend = yield* start({ calls: isTurn ? { concurrency: 1 } : undefined }, script)
+      const network = new RequestError({ fate: "unknown", reason: "network", message: "cut" })
+      script.respond = (method, params) =>
+        method === "tools/call" ? { answer: "error", error: network, after: 1 } : paged(method, params)
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "look" })))
+      // Takes the turn while the tools are read.
+      const other = isTurn ? yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }))) : undefined
+      yield* TestClock.adjust(0)
+      script.respond = (method, params) => method === "tools/call" ? { answer: "never" } : paged(method, params)
+      yield* TestClock.adjust(isTurn ? 5000 : 500)
+      expect(call.unsafePoll()).toBeNull()
+      const sent = script.ledger.sent("tools/call").length
+      // Another server, perhaps, has a tool of that name.
+      yield* cut(script, (method) =>
+        method === "tools/list"
+          ? { answer: "result", result: { tools: [{ ...look, annotations: { readOnlyHint: false } }] } }
+          : undefined)
+      yield* TestClock.adjust(5000)
+      expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "ResultUnknown" } })
+      expect(script.ledger.sent("tools/call")).toHaveLength(sent)
+      if (other !== undefined) expect(yield* Fiber.join(other)).toMatchObject({ left: { _tag: "ResultUnknown" } })
+    }
   )
 
   test.scoped("[C15:virtual C18] keeps no other from its turn while it waits before it is sent again", function*() {

@@ -1,7 +1,7 @@
 import { Backend, type ConnectOptions, type ResourceUsage, Telemetry, type UsageLimit } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, TestClock } from "effect"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import { runUntilIdle } from "./support/Watched.js"
 
 const quiet = {
@@ -70,27 +70,23 @@ describe("what processes use", () => {
     expect(told).toEqual(["begin", "told 1", "judged 1"])
   })
 
-  it.scoped.each(["begin", "measured"])(
-    "[L19 S13] a limit whose %s throws stops nobody",
-    (what) =>
-      Effect.gen(function*() {
-        const fail = () => {
-          throw new Error("a bug")
-        }
-        const limit: UsageLimit = {
-          status: { bytes: 1, restarts: 0, warning: undefined },
-          begin: () => what === "begin" ? fail() : undefined,
-          measured: fail
-        }
-        const script = ScriptedConnector.make({ usageLimit: () => limit })
-        const backend = yield* Backend.make("one", { connector: script, lifecycle: { idleRelease: "10 minutes" } })
-        yield* backend.firstOutcome
-        expect(() => script.current.use(5)).not.toThrow()
-        yield* runUntilIdle
-        expect(yield* backend.status).toMatchObject({ state: "Connected", keepalive: { state: "running" } })
-        yield* backend.callTool({ name: "echo" })
-        yield* TestClock.adjust("10 minutes")
-        expect(yield* backend.status).toMatchObject({ state: "Idle" })
-      })
-  )
+  test.scoped.each(["begin", "measured"])("[L19 S13] a limit whose %s throws stops nobody", function*(what) {
+    const fail = () => {
+      throw new Error("a bug")
+    }
+    const limit: UsageLimit = {
+      status: { bytes: 1, restarts: 0, warning: undefined },
+      begin: () => what === "begin" ? fail() : undefined,
+      measured: fail
+    }
+    const script = ScriptedConnector.make({ usageLimit: () => limit })
+    const backend = yield* Backend.make("one", { connector: script, lifecycle: { idleRelease: "10 minutes" } })
+    yield* backend.firstOutcome
+    expect(() => script.current.use(5)).not.toThrow()
+    yield* runUntilIdle
+    expect(yield* backend.status).toMatchObject({ state: "Connected", keepalive: { state: "running" } })
+    yield* backend.callTool({ name: "echo" })
+    yield* TestClock.adjust("10 minutes")
+    expect(yield* backend.status).toMatchObject({ state: "Idle" })
+  })
 })

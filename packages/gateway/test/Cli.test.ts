@@ -7,7 +7,7 @@ import { listening } from "../../testing/test/support/listening.js"
 import * as Cli from "../src/Cli.js"
 import type { UsageError } from "../src/text/Errors.js"
 import * as Program from "./support/Program.js"
-import { describe, expect, it, test } from "./support/vitest.js"
+import { describe, expect, test } from "./support/vitest.js"
 
 const file = (content: string) =>
   Effect.map(folder, (path) => {
@@ -28,7 +28,7 @@ const serving = ["serve", "--config", "a.json"]
 const joining = ["serve", "--stdio", "--config", "a.json"]
 
 describe("mcp-lifeline", () => {
-  it.effect.each<[string, ReadonlyArray<string>, command?: string]>([
+  test.effect.each<[string, ReadonlyArray<string>, command?: string]>([
     ["unknown option --bogus", ["serve", "--bogus"], "serve "],
     ["unknown option --bogus", ["--bogus"]],
     ["unknown option --versoin; did you mean --version?", ["--versoin"]],
@@ -70,13 +70,12 @@ describe("mcp-lifeline", () => {
     ["--config cannot be combined with a command; keep one of the two", [...serving, "--", "x"], "serve "],
     ["-- is without the command that starts the server", ["serve", "--"], "serve "],
     ["--account needs a value", ["login", "https://docs.example/mcp", "--account"], "login "]
-  ])("usage error: %s", ([message, args, command = ""]) =>
-    Effect.gen(function*() {
-      const error = yield* Effect.flip(parse(args))
-      expect(error._tag).toBe("UsageError")
-      const see = message.endsWith("?") ? " See" : "; see"
-      expect(error.message).toBe(`${message}${see} mcp-lifeline ${command}--help`)
-    }))
+  ])("usage error: %s", function*([message, args, command = ""]) {
+    const error = yield* Effect.flip(parse(args))
+    expect(error._tag).toBe("UsageError")
+    const see = message.endsWith("?") ? " See" : "; see"
+    expect(error.message).toBe(`${message}${see} mcp-lifeline ${command}--help`)
+  })
 
   test.effect("a mistake is one line, and controls no terminal", function*() {
     const { message } = yield* Effect.flip(parse(["serve", "--a\u001B[31m\nb"]))
@@ -103,17 +102,16 @@ describe("mcp-lifeline", () => {
 
   const tooWide = (text: string) => text.split("\n").filter((line) => line.length > 100)
 
-  it.effect.each(Cli.commands.map(({ name }) => name))(
+  test.effect.each(Cli.commands.map(({ name }) => name))(
     "help of %s has a usage, and lines that fit on a terminal",
-    (command) =>
-      Effect.gen(function*() {
-        const text = yield* helpOf(command, "--help")
-        expect(text).toContain(`\n  mcp-lifeline ${command}`)
-        expect(text).toContain("-h, --help")
-        expect(tooWide(text)).toEqual([])
-        expect(yield* helpOf(command, "-h")).toBe(text)
-        expect(yield* helpOf("help", command)).toBe(text)
-      })
+    function*(command) {
+      const text = yield* helpOf(command, "--help")
+      expect(text).toContain(`\n  mcp-lifeline ${command}`)
+      expect(text).toContain("-h, --help")
+      expect(tooWide(text)).toEqual([])
+      expect(yield* helpOf(command, "-h")).toBe(text)
+      expect(yield* helpOf("help", command)).toBe(text)
+    }
   )
 
   test.effect("the help of the program lists every command, in lines that fit on a terminal", function*() {
@@ -155,101 +153,94 @@ describe("mcp-lifeline", () => {
     expect(oneLine(stderr)).toBe("mcp-lifeline: unknown option --bogus; see mcp-lifeline serve --help")
   })
 
-  it.live.each<[string, ReadonlyArray<string>, RegExp]>([
+  test.live.each<[string, ReadonlyArray<string>, RegExp]>([
     ["--version", ["--version"], /^\d+\.\d+\.\d+/],
     ["no command", [], /^ {2}serve +Serve all servers as one MCP endpoint/m]
-  ])("%s goes to standard output, plain where that is no terminal", ([, args, pattern]) =>
-    Effect.gen(function*() {
-      const { code, stderr, stdout } = yield* Program.run(args)
-      expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
-      expect(stdout).toMatch(pattern)
-      expect(stdout).not.toContain("\u001B")
-    }))
+  ])("%s goes to standard output, plain where that is no terminal", function*([, args, pattern]) {
+    const { code, stderr, stdout } = yield* Program.run(args)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
+    expect(stdout).toMatch(pattern)
+    expect(stdout).not.toContain("\u001B")
+  })
 
-  it.live("a port in use: one line with the remedy, exit code 1, nothing started", () =>
-    Effect.gen(function*() {
-      const { port } = new URL(yield* listening(createServer()))
-      const program = yield* Program.start(["serve", "--port", port])
-      expect(yield* program.ended).toEqual({ code: 1, signal: null })
-      expect(oneLine(program.stderr())).toBe(
-        `mcp-lifeline: port ${port} on 127.0.0.1 is in use; stop the program that has it, or give another with --port `
-          + "(0 for any)"
+  test.scopedLive("a port in use: one line with the remedy, exit code 1, nothing started", function*() {
+    const { port } = new URL(yield* listening(createServer()))
+    const program = yield* Program.start(["serve", "--port", port])
+    expect(yield* program.ended).toEqual({ code: 1, signal: null })
+    expect(oneLine(program.stderr())).toBe(
+      `mcp-lifeline: port ${port} on 127.0.0.1 is in use; stop the program that has it, or give another with --port `
+        + "(0 for any)"
+    )
+    expect(program.stdout()).toBe("")
+    expect(Program.family(program.pid)).toEqual([])
+  })
+
+  test.scopedLive("[G1:cli] a port that a gateway of the user has: the line names it", function*() {
+    const lazy = yield* file(`{ "mcpServers": { "a": { "command": "cat", "lazy": true } } }`)
+    const first = yield* Program.start(["serve", "--port", "0", "--config", lazy])
+    const [, url = ""] = yield* first.prints(/(http:\/\/127\.0\.0\.1:\d+)/)
+    const { port } = new URL(url)
+    const { code, stderr, stdout } = yield* Program.run(["serve", "--port", port])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+    expect(oneLine(stderr)).toMatch(
+      new RegExp(
+        `^mcp-lifeline: port ${port} on 127\\.0\\.0\\.1 is in use by your own gateway \\(pid ${first.pid}, .*mcp\\.json\\); `
+          + `see it with mcp-lifeline status --url ${url},`
       )
-      expect(program.stdout()).toBe("")
-      expect(Program.family(program.pid)).toEqual([])
-    }).pipe(Effect.scoped))
+    )
+  })
 
-  it.live("[G1:cli] a port that a gateway of the user has: the line names it", () =>
-    Effect.gen(function*() {
-      const lazy = yield* file(`{ "mcpServers": { "a": { "command": "cat", "lazy": true } } }`)
-      const first = yield* Program.start(["serve", "--port", "0", "--config", lazy])
-      const [, url = ""] = yield* first.prints(/(http:\/\/127\.0\.0\.1:\d+)/)
-      const { port } = new URL(url)
-      const { code, stderr, stdout } = yield* Program.run(["serve", "--port", port])
-      expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
-      expect(oneLine(stderr)).toMatch(
-        new RegExp(
-          `^mcp-lifeline: port ${port} on 127\\.0\\.0\\.1 is in use by your own gateway \\(pid ${first.pid}, .*mcp\\.json\\); `
-            + `see it with mcp-lifeline status --url ${url},`
-        )
-      )
-    }).pipe(Effect.scoped))
+  test.scopedLive("[G1:cli] without --config it serves the mcp.json of its folder, and its first lines say so", function*() {
+    const folder = realpathSync(dirname(yield* file(`{ "mcpServers": { "own": { "command": "cat" } } }`)))
+    const started = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+      const program = yield* Program.start(["serve", "--port", "0", ...args], {}, undefined, folder)
+      const lines = /Serving (http:[\w.:/]+)[^]*(Servers: those of [^]*?names another)/
+      const [, address = "", about] = yield* program.prints(lines)
+      const status = yield* Effect.promise(async () => (await fetch(new URL("/api/status", address))).json())
+      expect(status).toMatchObject({ gateway: { config: join(folder, "mcp.json") }, servers: [{ name: "own" }] })
+      return about
+    })
+    const line = `Servers: those of ${join(folder, "mcp.json")}, because no --config FILE names another`
+    expect(yield* started()).toBe(line)
+    expect(yield* started("--log-format", "json")).toBe(line)
+  })
 
-  it.live("[G1:cli] without --config it serves the mcp.json of its folder, and its first lines say so", () =>
-    Effect.gen(function*() {
-      const folder = realpathSync(dirname(yield* file(`{ "mcpServers": { "own": { "command": "cat" } } }`)))
-      const started = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
-        const program = yield* Program.start(["serve", "--port", "0", ...args], {}, undefined, folder)
-        const lines = /Serving (http:[\w.:/]+)[^]*(Servers: those of [^]*?names another)/
-        const [, address = "", about] = yield* program.prints(lines)
-        const status = yield* Effect.promise(async () => (await fetch(new URL("/api/status", address))).json())
-        expect(status).toMatchObject({ gateway: { config: join(folder, "mcp.json") }, servers: [{ name: "own" }] })
-        return about
-      })
-      const line = `Servers: those of ${join(folder, "mcp.json")}, because no --config FILE names another`
-      expect(yield* started()).toBe(line)
-      expect(yield* started("--log-format", "json")).toBe(line)
-    }).pipe(Effect.scoped))
+  test.scopedLive("[G2:cli] without --config, a mcp.json that cannot be used is no reason to serve a demo", function*() {
+    const folder = dirname(yield* file("{"))
+    const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0"], {}, folder)
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+    expect(oneLine(stderr)).toContain("mcp-lifeline: mcp.json:1: not valid JSON: ")
+  })
 
-  it.live("[G2:cli] without --config, a mcp.json that cannot be used is no reason to serve a demo", () =>
-    Effect.gen(function*() {
-      const folder = dirname(yield* file("{"))
-      const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0"], {}, folder)
-      expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
-      expect(oneLine(stderr)).toContain("mcp-lifeline: mcp.json:1: not valid JSON: ")
-    }).pipe(Effect.scoped))
+  test.scopedLive("without --config, and in a folder without mcp.json, it says that it serves a demo", function*() {
+    const folder = dirname(yield* file("{"))
+    rmSync(join(folder, "mcp.json"))
+    const program = yield* Program.start(["serve", "--port", "0"], {}, undefined, folder)
+    const [line] = yield* program.prints(/Servers: .*/)
+    expect(line).toContain(
+      "a demo, because this folder contains no mcp.json, and no --config FILE names another; in it calls wait 1 minute"
+    )
+  })
 
-  it.live("without --config, and in a folder without mcp.json, it says that it serves a demo", () =>
-    Effect.gen(function*() {
-      const folder = dirname(yield* file("{"))
-      rmSync(join(folder, "mcp.json"))
-      const program = yield* Program.start(["serve", "--port", "0"], {}, undefined, folder)
-      const [line] = yield* program.prints(/Servers: .*/)
-      expect(line).toContain(
-        "a demo, because this folder contains no mcp.json, and no --config FILE names another; in it calls wait 1 minute"
-      )
-    }).pipe(Effect.scoped))
-
-  it.live("[G2:cli] while npx fetches the demo's server, it says so", () =>
-    Effect.gen(function*() {
-      const path = yield* file("")
-      const folder = dirname(path)
-      rmSync(path)
-      const hide = join(folder, "hide.cjs")
-      writeFileSync(
-        hide,
-        `const Module = require("node:module"), resolve = Module._resolveFilename
+  test.scopedLive("[G2:cli] while npx fetches the demo's server, it says so", function*() {
+    const path = yield* file("")
+    const folder = dirname(path)
+    rmSync(path)
+    const hide = join(folder, "hide.cjs")
+    writeFileSync(
+      hide,
+      `const Module = require("node:module"), resolve = Module._resolveFilename
         Module._resolveFilename = (name, ...rest) => resolve(name.includes("server-everything") ? "not-there" : name, ...rest)`
-      )
-      writeFileSync(join(folder, "npx"), "#!/bin/sh\necho no registry >&2; exit 1", { mode: 0o755 })
-      const env = { NODE_OPTIONS: `--require ${hide}`, PATH: folder }
-      const program = yield* Program.start(["serve", "--port", "0"], env, undefined, folder)
-      expect(yield* program.ended).toEqual({ code: 1, signal: null })
-      expect(program.stdout()).toMatch(/^Fetching the demo's server: @modelcontextprotocol\/server-everything@\S+\n$/)
-      expect(program.stderr()).toContain("no registry")
-    }).pipe(Effect.scoped))
+    )
+    writeFileSync(join(folder, "npx"), "#!/bin/sh\necho no registry >&2; exit 1", { mode: 0o755 })
+    const env = { NODE_OPTIONS: `--require ${hide}`, PATH: folder }
+    const program = yield* Program.start(["serve", "--port", "0"], env, undefined, folder)
+    expect(yield* program.ended).toEqual({ code: 1, signal: null })
+    expect(program.stdout()).toMatch(/^Fetching the demo's server: @modelcontextprotocol\/server-everything@\S+\n$/)
+    expect(program.stderr()).toContain("no registry")
+  })
 
-  it.live.each<[string, Effect.Effect<string, never, Scope.Scope>, (path: string) => string]>([
+  test.scopedLive.each<[string, Effect.Effect<string, never, Scope.Scope>, (path: string) => string]>([
     [
       "a missing file",
       Effect.succeed("not/there.json"),
@@ -261,29 +252,36 @@ describe("mcp-lifeline", () => {
       file(`{\n  "mcpServers": {\n    "a": [\n  }\n}`),
       (path) => `mcp-lifeline: ${path}:4: not valid JSON: `
     ]
-  ])(
-    "[G2:cli] %s: one line that says what is wrong with it, exit code 1",
-    ([, made, message]) =>
-      Effect.gen(function*() {
-        const path = yield* made
-        const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0", "--config", path])
-        expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
-        expect(oneLine(stderr)).toContain(message(path))
-      }).pipe(Effect.scoped)
-  )
+  ])("[G2:cli] %s: one line that says what is wrong with it, exit code 1", function*([, made, message]) {
+    const path = yield* made
+    const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0", "--config", path])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+    expect(oneLine(stderr)).toContain(message(path))
+  })
 
-  it.live("[G2:cli] a file of which nothing can be used: a line for each entry and one more, exit code 1", () =>
-    Effect.gen(function*() {
-      const path = yield* file(`{"mcpServers": {
+  test.scopedLive.each([
+    [
+      `{"mcpServers": {
         "a": { "command": "x", "lifeline": { "keepalive": { "interval": "1 ms" } } },
         "b": {}
-      }}`)
+      }}`,
+      `~:2: mcpServers.a.lifeline.keepalive.interval: is "1 ms"; accepted: 1 s to 24 h`,
+      "~:3: mcpServers.b: has neither command (a program to start) nor url (an address)",
+      "mcp-lifeline: ~: none of its servers can be used (see above)"
+    ],
+    // It would let in everybody.
+    [
+      `{"mcpServers": {"a": {"command": "x"}}, "lifeline": {"clients": null}}`,
+      "mcp-lifeline: ~: it cannot be used before that is corrected (see above)",
+      "~:1: lifeline.clients: is null; accepted: an object of clients by name"
+    ]
+  ])(
+    "[G2:cli G22:real] a file that cannot be used: a line for each entry and one more, exit code 1: %s",
+    function*([text = "", ...lines]) {
+      const path = yield* file(text)
       const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--config", path])
       expect(code).toBe(1)
-      expect(stderr.trimEnd().split("\n").toSorted()).toEqual([
-        `${path}:2: mcpServers.a.lifeline.keepalive.interval: is "1 ms"; accepted: 1 s to 24 h`,
-        `${path}:3: mcpServers.b: has neither command (a program to start) nor url (an address)`,
-        `mcp-lifeline: ${path}: none of its servers can be used (see above)`
-      ].toSorted())
-    }).pipe(Effect.scoped))
+      expect(stderr.trimEnd().replaceAll(path, "~").split("\n").toSorted()).toEqual(lines.toSorted())
+    }
+  )
 })

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -9,6 +8,7 @@ import { folder } from "../../testing/test/support/folder.js"
 import { listening } from "../../testing/test/support/listening.js"
 import * as Gateway from "./support/Gateway.js"
 import { accept } from "./support/Served.js"
+import { describe, expect, test } from "./support/vitest.js"
 
 const largest = 15.5 * 1024 * 1024
 
@@ -116,89 +116,88 @@ const post = (base: string, body: string) =>
   })
 
 describe("the event loop of serve", () => {
-  it.scopedLive(
+  test.scopedLive(
     "[X1] is held for at most a quarter of a second by the largest message of any shape, of a client or of a server",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        const [measured, server] = [join(path, "longest"), join(path, "server.mjs")]
-        writeFileSync(server, program)
-        const http = yield* overHttp
-        const url = `data:text/javascript,${encodeURIComponent(monitor(measured))}`
-        const { base } = yield* Gateway.serve(
-          {
-            odd: { command: process.execPath, args: [server], env: { NODE_OPTIONS: "" } },
-            json: { url: `${http}/json` },
-            stream: { url: `${http}/stream` }
-          },
-          [],
-          { NODE_OPTIONS: `--import ${url}` }
-        )
-        for (const name of ["odd", "json", "stream"]) yield* Gateway.untilStatus(base, Gateway.isConnected, name)
-        const seen: Array<readonly [string, number]> = []
-        /** A machine that is busy, or slow, takes its time for everything. */
-        const slowness = Effect.sync(() => {
-          const text = filled((index) => `"${index}x":1`, "{", "}").slice(0, 1_500_000).replace(/,[^,]*$/, "}")
-          const at = performance.now()
-          JSON.parse(text)
-          return Math.max(1, (performance.now() - at) / 100)
-        })
-        const look = Effect.fnUntraced(function*(what: string) {
-          yield* Effect.sleep("100 millis")
-          seen.push([what, Number(readFileSync(measured, "utf8"))])
-          rmSync(measured)
-        })
-        const meta =
-          '"_meta":{"io.modelcontextprotocol/logLevel":"debug","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"}}'
-        const answer = `{"jsonrpc":"2.0","id":ID,"result":{"content":[]}}`
-        // The schemas that say what is wrong are loaded once.
-        yield* post(base, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{${meta}}}`)
-        yield* look("the start")
-        for (const [name, shape] of Object.entries(shapes)) {
-          const value = shape()
-          const record = value.startsWith("{") ? value : `{"x":${value}}`
-          const params: Readonly<Record<string, string>> = {
-            "tools/call": `"name":"odd__odd","arguments":${record},${meta}`,
-            "prompts/get": `"name":"odd__p","arguments":${record},${meta}`,
-            "resources/read": `"uri":"odd:x","more":${value},${meta}`,
-            "completion/complete":
-              `"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"b"},"context":{"arguments":${record}},${meta}`,
-            "logging/setLevel": `"level":${value},${meta}`
-          }
-          for (const [method, text] of Object.entries(params)) {
-            yield* post(base, `{"jsonrpc":"2.0","id":1,"method":"${method}","params":{${text}}}`)
-            yield* look(`${method}: ${name}`)
-          }
-          for (
-            const [where, message] of Object.entries({
-              "result": `{"jsonrpc":"2.0","id":ID,"result":{"content":[],"x":${value}}}`,
-              "error": `{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"x","data":${value}}}`,
-              "what is no message": `{"id":ID,"x":${value}}`,
-              "log message":
-                `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":${value}}}\n${answer}`,
-              "question":
-                `{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}},"x":${value}}}\n${answer}`
-            })
-          ) {
-            const file = join(path, "result.json")
-            writeFileSync(file, message)
-            // What has too many values is refused in the same way wherever it comes from; in JSON nothing comes before the answer.
-            const froms = /text|long numbers/.test(name)
-              ? ["odd", "stream", ...message.includes("\n") ? [] : ["json"]]
-              : ["odd"]
-            for (const from of froms) {
-              const call = `"name":"${from}__odd","arguments":{"file":${JSON.stringify(file)}},${meta}`
-              yield* Effect.timeoutOption(
-                post(base, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{${call}}}`),
-                "2 seconds"
-              )
-              yield* look(`${where}: ${name}, from ${from}`)
-            }
+    function*() {
+      const path = yield* folder
+      const [measured, server] = [join(path, "longest"), join(path, "server.mjs")]
+      writeFileSync(server, program)
+      const http = yield* overHttp
+      const url = `data:text/javascript,${encodeURIComponent(monitor(measured))}`
+      const { base } = yield* Gateway.serve(
+        {
+          odd: { command: process.execPath, args: [server], env: { NODE_OPTIONS: "" } },
+          json: { url: `${http}/json` },
+          stream: { url: `${http}/stream` }
+        },
+        [],
+        { NODE_OPTIONS: `--import ${url}` }
+      )
+      for (const name of ["odd", "json", "stream"]) yield* Gateway.untilStatus(base, Gateway.isConnected, name)
+      const seen: Array<readonly [string, number]> = []
+      /** A machine that is busy, or slow, takes its time for everything. */
+      const slowness = Effect.sync(() => {
+        const text = filled((index) => `"${index}x":1`, "{", "}").slice(0, 1_500_000).replace(/,[^,]*$/, "}")
+        const at = performance.now()
+        JSON.parse(text)
+        return Math.max(1, (performance.now() - at) / 100)
+      })
+      const look = Effect.fnUntraced(function*(what: string) {
+        yield* Effect.sleep("100 millis")
+        seen.push([what, Number(readFileSync(measured, "utf8"))])
+        rmSync(measured)
+      })
+      const meta =
+        '"_meta":{"io.modelcontextprotocol/logLevel":"debug","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"}}'
+      const answer = `{"jsonrpc":"2.0","id":ID,"result":{"content":[]}}`
+      // The schemas that say what is wrong are loaded once.
+      yield* post(base, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{${meta}}}`)
+      yield* look("the start")
+      for (const [name, shape] of Object.entries(shapes)) {
+        const value = shape()
+        const record = value.startsWith("{") ? value : `{"x":${value}}`
+        const params: Readonly<Record<string, string>> = {
+          "tools/call": `"name":"odd__odd","arguments":${record},${meta}`,
+          "prompts/get": `"name":"odd__p","arguments":${record},${meta}`,
+          "resources/read": `"uri":"odd:x","more":${value},${meta}`,
+          "completion/complete":
+            `"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"b"},"context":{"arguments":${record}},${meta}`,
+          "logging/setLevel": `"level":${value},${meta}`
+        }
+        for (const [method, text] of Object.entries(params)) {
+          yield* post(base, `{"jsonrpc":"2.0","id":1,"method":"${method}","params":{${text}}}`)
+          yield* look(`${method}: ${name}`)
+        }
+        for (
+          const [where, message] of Object.entries({
+            "result": `{"jsonrpc":"2.0","id":ID,"result":{"content":[],"x":${value}}}`,
+            "error": `{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"x","data":${value}}}`,
+            "what is no message": `{"id":ID,"x":${value}}`,
+            "log message":
+              `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":${value}}}\n${answer}`,
+            "question":
+              `{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}},"x":${value}}}\n${answer}`
+          })
+        ) {
+          const file = join(path, "result.json")
+          writeFileSync(file, message)
+          // What has too many values is refused in the same way wherever it comes from; in JSON nothing comes before the answer.
+          const froms = /text|long numbers/.test(name)
+            ? ["odd", "stream", ...message.includes("\n") ? [] : ["json"]]
+            : ["odd"]
+          for (const from of froms) {
+            const call = `"name":"${from}__odd","arguments":{"file":${JSON.stringify(file)}},${meta}`
+            yield* Effect.timeoutOption(
+              post(base, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{${call}}}`),
+              "2 seconds"
+            )
+            yield* look(`${where}: ${name}, from ${from}`)
           }
         }
-        const limit = 250 * (yield* slowness)
-        expect(seen.slice(1).filter(([, longest]) => longest > limit), `the limit is ${limit} ms`).toEqual([])
-      }),
+      }
+      const limit = 250 * (yield* slowness)
+      expect(seen.slice(1).filter(([, longest]) => longest > limit), `the limit is ${limit} ms`).toEqual([])
+    },
     600_000
   )
 })

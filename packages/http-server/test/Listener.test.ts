@@ -7,7 +7,7 @@ import { networkInterfaces } from "node:os"
 import * as Tls from "node:tls"
 import { vi } from "vitest"
 import { eventually } from "../../testing/test/support/Processes.js"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as Authentication from "../src/Authentication.js"
 import * as Caller from "../src/Caller.js"
 import * as Listener from "../src/Listener.js"
@@ -117,7 +117,7 @@ describe("whom the listener lets in", () => {
     expect(listener.isAuthenticated).toBe(true)
   })
 
-  it.scopedLive.each<[string, Partial<Listener.Options>, string]>([
+  test.scopedLive.each<[string, Partial<Listener.Options>, string]>([
     ["pages", { isPublic: () => true }, ""],
     ["what needs a token", {}, ""],
     ["what is below a public URL", {
@@ -126,63 +126,62 @@ describe("whom the listener lets in", () => {
     }, "/base"]
   ])(
     "[X6] a target out of which programs may read different paths reaches no handler: of %s",
-    ([, options, base]) =>
-      Effect.gen(function*() {
-        const port = yield* listen({ authentication, ...options })
-        const odd = ["", "/login", "/mcp", "/assets", "/health"].flatMap((page) =>
-          [
-            "..",
-            "%2e%2e",
-            "%2E.",
-            ".%2e",
-            ".",
-            "%2e",
-            "..%2f..",
-            "..%5c..",
-            "x%2fy",
-            "x%5Cy",
-            "x\\y",
-            "x%00",
-            "x%0a",
-            "x%7f",
-            "%zz",
-            "x%"
-          ]
-            .flatMap((
-              step
-            ) => [`${base}${page}/${step}/api/status`, `${base}${page}/${step}`, `${base}${page}/${step}?a=b`])
-        )
-        const forms = [
-          "http://localhost/login/x",
-          "HTTP://localhost/mcp",
-          "//localhost/login/x",
-          "*",
-          "login/x",
-          "?a",
-          "\\login",
-          `${base}//x`
+    function*([, options, base]) {
+      const port = yield* listen({ authentication, ...options })
+      const odd = ["", "/login", "/mcp", "/assets", "/health"].flatMap((page) =>
+        [
+          "..",
+          "%2e%2e",
+          "%2E.",
+          ".%2e",
+          ".",
+          "%2e",
+          "..%2f..",
+          "..%5c..",
+          "x%2fy",
+          "x%5Cy",
+          "x\\y",
+          "x%00",
+          "x%0a",
+          "x%7f",
+          "%zz",
+          "x%"
         ]
-        for (
-          const target of [...odd, ...forms, "/api/servers/a/b%2fc", "/api/servers/..%2fx", "/cluster/servers/a%5c.."]
-        ) {
-          const answer = yield* raw(port, `GET ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t`)
-          expect([target, statusOf(answer)]).toEqual([target, 400])
-        }
-        for (
-          const target of [
-            "/login/x?to=/../y",
-            "/api/servers/a%2Fb",
-            "/api/servers/a%2fb/log",
-            "/api/servers/a%5Cb",
-            "/cluster/servers/a%2Fb",
-            "/x..y/.z",
-            "/a%20b"
-          ]
-        ) {
-          const answer = yield* raw(port, `GET ${base}${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t`)
-          expect([target, statusOf(answer)]).toEqual([target, 200])
-        }
-      })
+          .flatMap((
+            step
+          ) => [`${base}${page}/${step}/api/status`, `${base}${page}/${step}`, `${base}${page}/${step}?a=b`])
+      )
+      const forms = [
+        "http://localhost/login/x",
+        "HTTP://localhost/mcp",
+        "//localhost/login/x",
+        "*",
+        "login/x",
+        "?a",
+        "\\login",
+        `${base}//x`
+      ]
+      for (
+        const target of [...odd, ...forms, "/api/servers/a/b%2fc", "/api/servers/..%2fx", "/cluster/servers/a%5c.."]
+      ) {
+        const answer = yield* raw(port, `GET ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t`)
+        expect([target, statusOf(answer)]).toEqual([target, 400])
+      }
+      for (
+        const target of [
+          "/login/x?to=/../y",
+          "/api/servers/a%2Fb",
+          "/api/servers/a%2fb/log",
+          "/api/servers/a%5Cb",
+          "/cluster/servers/a%2Fb",
+          "/x..y/.z",
+          "/a%20b"
+        ]
+      ) {
+        const answer = yield* raw(port, `GET ${base}${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t`)
+        expect([target, statusOf(answer)]).toEqual([target, 200])
+      }
+    }
   )
 })
 
@@ -242,56 +241,51 @@ describe("who is let in after a while", () => {
 })
 
 describe("where the listener listens", () => {
-  it.scopedLive.each<[string, string]>([
+  test.scopedLive.each<[string, string]>([
     ["127.0.0.1", "http://127.0.0.1"],
     ["localhost", "http://localhost"],
     ["0.0.0.0", "http://0.0.0.0"],
     ...(hasIPv6 ? [["::1", "http://[::1]"], ["[::1]", "http://[::1]"]] as Array<[string, string]> : [])
-  ])("[G1] at %s it says so in a URL", ([host, url]) =>
-    Effect.gen(function*() {
-      const listener = yield* Listener.listen({ host, port: 0 })
-      yield* listener.serve((_, response) => void response.end("here"))
-      expect(listener).toMatchObject({ host, url: `${url}:${listener.port}`, isAuthenticated: false })
-      const address = listener.url.replace("0.0.0.0", "127.0.0.1")
-      expect(yield* Effect.promise(async () => (await fetch(address)).text())).toBe("here")
-    }))
+  ])("[G1] at %s it says so in a URL", function*([host, url]) {
+    const listener = yield* Listener.listen({ host, port: 0 })
+    yield* listener.serve((_, response) => void response.end("here"))
+    expect(listener).toMatchObject({ host, url: `${url}:${listener.port}`, isAuthenticated: false })
+    const address = listener.url.replace("0.0.0.0", "127.0.0.1")
+    expect(yield* Effect.promise(async () => (await fetch(address)).text())).toBe("here")
+  })
 
-  it.scopedLive.each<[string, string, ReadonlyArray<"host" | "port">]>([
+  test.scopedLive.each<[string, string, ReadonlyArray<"host" | "port">]>([
     ["EADDRINUSE", "port 7 on some.host is in use; ", ["port"]],
     ["EACCES", "port 7 on some.host needs privileges; ", ["port"]],
     ["EADDRNOTAVAIL", "some.host is not an address of this machine; ", ["host"]],
     ["ENOTFOUND", "some.host is not an address of this machine; ", ["host"]],
     ["EAI_AGAIN", "some.host is not an address of this machine; ", ["host"]],
     ["EOTHER", "cannot listen on some.host:7: the reason; ", ["host", "port"]]
-  ])(
-    "[G1] where it cannot, the reason is told, with the option to change: %s",
-    ([code, problem, options]) =>
-      Effect.gen(function*() {
-        const cause = Object.assign(new Error("the reason"), { code })
-        yield* Effect.acquireRelease(
-          Effect.sync(() =>
-            vi.spyOn(Server.prototype, "listen").mockImplementation(function(this: Server) {
-              queueMicrotask(() => this.emit("error", cause))
-              return this
-            })
-          ),
-          (spy) => Effect.sync(() => spy.mockRestore())
-        )
-        const failed = (optionNames?: Listener.OptionNames) =>
-          Effect.flip(Effect.scoped(Listener.listen({ host: "some.host", port: 7, optionNames })))
-        const flags = { host: "--host", port: "--port" }
-        const [own, named] = [yield* failed(), yield* failed(flags)]
-        for (const failure of [own, named]) {
-          expect(failure.message.slice(0, problem.length)).toBe(problem)
-          expect(failure.cause).toBe(cause)
-        }
-        for (const option of options) {
-          expect(own.message).toContain(`the option ${option}`)
-          expect(named.message).toContain(flags[option])
-        }
-        expect(own.message).not.toContain("--")
-      })
-  )
+  ])("[G1] where it cannot, the reason is told, with the option to change: %s", function*([code, problem, options]) {
+    const cause = Object.assign(new Error("the reason"), { code })
+    yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        vi.spyOn(Server.prototype, "listen").mockImplementation(function(this: Server) {
+          queueMicrotask(() => this.emit("error", cause))
+          return this
+        })
+      ),
+      (spy) => Effect.sync(() => spy.mockRestore())
+    )
+    const failed = (optionNames?: Listener.OptionNames) =>
+      Effect.flip(Effect.scoped(Listener.listen({ host: "some.host", port: 7, optionNames })))
+    const flags = { host: "--host", port: "--port" }
+    const [own, named] = [yield* failed(), yield* failed(flags)]
+    for (const failure of [own, named]) {
+      expect(failure.message.slice(0, problem.length)).toBe(problem)
+      expect(failure.cause).toBe(cause)
+    }
+    for (const option of options) {
+      expect(own.message).toContain(`the option ${option}`)
+      expect(named.message).toContain(flags[option])
+    }
+    expect(own.message).not.toContain("--")
+  })
 
   test.scopedLive("[G1] it is there before it serves, and stays after that, with 503 and no connection that is kept; then it is gone", function*() {
     const listening = yield* Scope.make()
@@ -461,35 +455,31 @@ describe("connections", () => {
     check: ({ headers }) => ({ subject: Authentication.bearer(headers.authorization), claims: {} })
   }
 
-  it.scopedLive.each<[who: string, options: Partial<Listener.Options>, header: (client: string) => string]>([
+  test.scopedLive.each<[who: string, options: Partial<Listener.Options>, header: (client: string) => string]>([
     ["caller", { authentication: known }, (client) => `Authorization: Bearer ${client}`],
     [
       "address",
       { trustedProxies: TrustedProxies.parse("127.0.0.1") as BlockList },
       (client) => `X-Forwarded-For: ${client === "greedy" ? "10.0.0.1" : "10.0.0.2"}`
     ]
-  ])(
-    "[X5 G17] one %s cannot have all of them open, and is told so; others have room",
-    ([, options, header]) =>
-      Effect.gen(function*() {
-        const port = yield* serve({ maxConnections: 8, ...options })
-        const greedy = asking(port, header("greedy"))
-        const streams = yield* Effect.all([greedy, greedy, greedy])
-        expect(streams.map(({ answer }) => statusOf(answer))).toEqual([200, 200, 200])
-        const { answer } = yield* greedy
-        expect(statusOf(answer)).toBe(503)
-        expect(answer).toContain("Retry-After: 5")
-        expect(answer).toContain(
-          "This client has 3 open requests and streams, each with a connection, the maximum while all clients have 3: close some, or try again later"
-        )
-        expect(statusOf((yield* asking(port, header("modest"))).answer)).toBe(200)
-        streams[0].end()
-        streams[1].end()
-        yield* Effect.promise(() =>
-          expect.poll(() => Effect.runPromise(Effect.scoped(greedy)).then(({ answer }) => statusOf(answer))).toBe(200)
-        )
-      })
-  )
+  ])("[X5 G17] one %s cannot have all of them open, and is told so; others have room", function*([, options, header]) {
+    const port = yield* serve({ maxConnections: 8, ...options })
+    const greedy = asking(port, header("greedy"))
+    const streams = yield* Effect.all([greedy, greedy, greedy])
+    expect(streams.map(({ answer }) => statusOf(answer))).toEqual([200, 200, 200])
+    const { answer } = yield* greedy
+    expect(statusOf(answer)).toBe(503)
+    expect(answer).toContain("Retry-After: 5")
+    expect(answer).toContain(
+      "This client has 3 open requests and streams, each with a connection, the maximum while all clients have 3: close some, or try again later"
+    )
+    expect(statusOf((yield* asking(port, header("modest"))).answer)).toBe(200)
+    streams[0].end()
+    streams[1].end()
+    yield* Effect.promise(() =>
+      expect.poll(() => Effect.runPromise(Effect.scoped(greedy)).then(({ answer }) => statusOf(answer))).toBe(200)
+    )
+  })
 
   test.scopedLive("[X5 G17] clients on this machine that nothing tells apart may have all of them, as one", function*() {
     const port = yield* serve({ maxConnections: 8 })
@@ -498,30 +488,29 @@ describe("connections", () => {
   })
 
   // A second: also on a busy machine the stream is asked for within it.
-  it.scopedLive.each(
+  test.scopedLive.each(
     [{ headers: 1000, request: 60_000, check: 10, of: 2 }, { headers: 1000, request: 1000, check: 10, of: 3 }]
   )(
     "[X5] those that do not send a request in time are closed; a stream may stay open (%j)",
-    ({ of, ...times }) =>
-      Effect.gen(function*() {
-        const port = yield* serve({ times })
-        const open = yield* stream(port)
-        const all = yield* Effect.forEach(
-          ["", "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n1"].slice(0, of),
-          (text) => Effect.tap(dial(port), ({ socket }) => Effect.sync(() => socket.write(text)))
-        )
-        const answers = yield* Effect.promise(() => Promise.all(all.map(({ closed }) => closed)))
-        expect(open.socket.destroyed).toBe(false)
-        // The last one has its answer already.
-        for (const answer of answers.slice(2)) expect(answer).not.toContain(" 408 ")
-        for (const answer of answers.slice(0, 2)) {
-          expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*\r\nRetry-After: 1\r\n/)
-          expect(rpcIn(answer)).toMatchObject({ jsonrpc: "2.0", id: null, error: { data: { fate: "notSent" } } })
-        }
-      })
+    function*({ of, ...times }) {
+      const port = yield* serve({ times })
+      const open = yield* stream(port)
+      const all = yield* Effect.forEach(
+        ["", "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n1"].slice(0, of),
+        (text) => Effect.tap(dial(port), ({ socket }) => Effect.sync(() => socket.write(text)))
+      )
+      const answers = yield* Effect.promise(() => Promise.all(all.map(({ closed }) => closed)))
+      expect(open.socket.destroyed).toBe(false)
+      // The last one has its answer already.
+      for (const answer of answers.slice(2)) expect(answer).not.toContain(" 408 ")
+      for (const answer of answers.slice(0, 2)) {
+        expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*\r\nRetry-After: 1\r\n/)
+        expect(rpcIn(answer)).toMatchObject({ jsonrpc: "2.0", id: null, error: { data: { fate: "notSent" } } })
+      }
+    }
   )
 
-  it.scopedLive.each([
+  test.scopedLive.each([
     { what: "no HTTP", status: 400, text: "nonsense\r\n\r\n" },
     {
       what: "a length that is none",
@@ -531,14 +520,13 @@ describe("connections", () => {
     { what: "a header without an end", status: 431, text: `GET / HTTP/1.1\r\nX: ${"x".repeat(40_000)}` }
   ])(
     "[G18:real] $what gets the status $status and an error of JSON-RPC, although no listener sees it",
-    ({ status, text }) =>
-      Effect.gen(function*() {
-        const { closed, socket } = yield* dial(yield* serve({}))
-        socket.write(text)
-        const answer = yield* Effect.promise(() => closed)
-        expect(statusOf(answer)).toBe(status)
-        expect(rpcIn(answer)).toMatchObject({ jsonrpc: "2.0", id: null, error: { code: -32_600 } })
-      })
+    function*({ status, text }) {
+      const { closed, socket } = yield* dial(yield* serve({}))
+      socket.write(text)
+      const answer = yield* Effect.promise(() => closed)
+      expect(statusOf(answer)).toBe(status)
+      expect(rpcIn(answer)).toMatchObject({ jsonrpc: "2.0", id: null, error: { code: -32_600 } })
+    }
   )
 
   test.scopedLive("[G18:real] an answer that has begun is not mixed with an error", function*() {

@@ -3,7 +3,7 @@ import { Deferred, Effect } from "effect"
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as FileRecords from "../src/FileRecords.js"
 import { SessionRecord } from "../src/SessionRecord.js"
 import * as SessionRecords from "../src/SessionRecords.js"
@@ -62,22 +62,21 @@ describe("what is kept of sessions", () => {
     })
   })
 
-  it.scopedLive.each<[string, (file: string) => void, unknown]>([
+  test.scopedLive.each<[string, (file: string) => void, unknown]>([
     ["cannot be read", (file) => chmodSync(file, 0), "unknown"],
     ["is a folder", (file) => (rmSync(file), mkdirSync(file)), "unknown"],
     ["is of another version", (file) => writeFileSync(file, "{}"), undefined],
     ["is not there", (file) => rmSync(file), undefined]
-  ])("[D11] a record that %s: whether its session has ended", ([how, spoil, expected]) =>
-    Effect.gen(function*() {
-      if (how === "cannot be read" && process.getuid?.() === 0) return
-      const { folder: plain, path } = yield* folder
-      const before = yield* FileRecords.make(plain)
-      yield* Effect.promise(() => before.set("one", { usedAt: Date.now(), hasEnded: true }))
-      const [name] = namesIn(path)
-      spoil(join(path, "sessions", `${name}.json`))
-      const after = yield* FileRecords.make(StateFolder.make(path))
-      expect(yield* Effect.promise(() => after.get("one", Date.now() / 1000))).toEqual(expected)
-    }))
+  ])("[D11] a record that %s: whether its session has ended", function*([how, spoil, expected]) {
+    if (how === "cannot be read" && process.getuid?.() === 0) return
+    const { folder: plain, path } = yield* folder
+    const before = yield* FileRecords.make(plain)
+    yield* Effect.promise(() => before.set("one", { usedAt: Date.now(), hasEnded: true }))
+    const [name] = namesIn(path)
+    spoil(join(path, "sessions", `${name}.json`))
+    const after = yield* FileRecords.make(StateFolder.make(path))
+    expect(yield* Effect.promise(() => after.get("one", Date.now() / 1000))).toEqual(expected)
+  })
 
   test.scopedLive("[X5] what is too old or too much is removed at the start, and what is new stays", function*() {
     const { folder: state, path } = yield* folder
@@ -175,74 +174,72 @@ describe("what is kept of sessions", () => {
     expect(yield* get("longer")).toEqual({ usedAt: 15, initialize })
   })
 
-  it.scopedLive.each<["in the state folder" | "in memory"]>([["in the state folder"], ["in memory"]])(
+  test.scopedLive.each<["in the state folder" | "in memory"]>([["in the state folder"], ["in memory"]])(
     "[G10] [X5] a session that has ended does not come back when its record makes room for others: %s",
-    ([where]) =>
-      Effect.gen(function*() {
-        const { folder: state } = yield* folder
-        const limits = { maxSessions: 2, maxChars: 1000 }
-        const make = where === "in memory"
-          ? Effect.succeed(SessionRecords.inMemory(limits))
-          : FileRecords.make(state, limits)
-        const records = yield* make
-        const other = where === "in memory" ? records : yield* make
-        const get = (id: string, born?: number, from = records) => Effect.promise(() => from.get(id, born))
-        const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
-        yield* set("ended", { usedAt: 500_000, hasEnded: true, born: 100 })
-        expect(yield* get("unused", 50)).toBeUndefined()
-        expect(yield* get("unused", 50, other)).toBeUndefined()
-        yield* set("alive", { usedAt: 600_000, level: "info" })
-        yield* set("another", { usedAt: 700_000 })
-        for (const from of [records, other]) {
-          expect(yield* get("ended", 100, from)).toMatchObject({ hasEnded: true })
-          expect(yield* get("older", 99, from)).toMatchObject({ hasEnded: true })
-          expect(yield* get("younger", 101, from)).toBeUndefined()
-          expect(yield* get("alive", 10, from)).toEqual({ usedAt: 600_000, level: "info" })
-        }
-        // That of a living session raises nothing; one that does not say when it began began before it ended.
-        yield* set("ended too", { usedAt: 800_000, hasEnded: true })
-        expect(yield* get("younger", 101)).toBeUndefined()
-        yield* set("more", { usedAt: 900_000 })
-        yield* set("most", { usedAt: 1_000_000 })
-        expect(yield* get("ended too", 800)).toMatchObject({ hasEnded: true })
-        expect(yield* get("younger", 801)).toBeUndefined()
-      })
+    function*([where]) {
+      const { folder: state } = yield* folder
+      const limits = { maxSessions: 2, maxChars: 1000 }
+      const make = where === "in memory"
+        ? Effect.succeed(SessionRecords.inMemory(limits))
+        : FileRecords.make(state, limits)
+      const records = yield* make
+      const other = where === "in memory" ? records : yield* make
+      const get = (id: string, born?: number, from = records) => Effect.promise(() => from.get(id, born))
+      const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
+      yield* set("ended", { usedAt: 500_000, hasEnded: true, born: 100 })
+      expect(yield* get("unused", 50)).toBeUndefined()
+      expect(yield* get("unused", 50, other)).toBeUndefined()
+      yield* set("alive", { usedAt: 600_000, level: "info" })
+      yield* set("another", { usedAt: 700_000 })
+      for (const from of [records, other]) {
+        expect(yield* get("ended", 100, from)).toMatchObject({ hasEnded: true })
+        expect(yield* get("older", 99, from)).toMatchObject({ hasEnded: true })
+        expect(yield* get("younger", 101, from)).toBeUndefined()
+        expect(yield* get("alive", 10, from)).toEqual({ usedAt: 600_000, level: "info" })
+      }
+      // That of a living session raises nothing; one that does not say when it began began before it ended.
+      yield* set("ended too", { usedAt: 800_000, hasEnded: true })
+      expect(yield* get("younger", 101)).toBeUndefined()
+      yield* set("more", { usedAt: 900_000 })
+      yield* set("most", { usedAt: 1_000_000 })
+      expect(yield* get("ended too", 800)).toMatchObject({ hasEnded: true })
+      expect(yield* get("younger", 801)).toBeUndefined()
+    }
   )
 
-  it.scopedLive.each<["in the state folder" | "in memory"]>([["in the state folder"], ["in memory"]])(
+  test.scopedLive.each<["in the state folder" | "in memory"]>([["in the state folder"], ["in memory"]])(
     "[G10] [X5] a caller with many sessions makes room with its own, and no session of another caller is lost or counts as ended: %s",
-    ([where]) =>
-      Effect.gen(function*() {
-        const { folder: state } = yield* folder
-        const limits = { maxSessions: 4, maxChars: 1000 }
-        const make = where === "in memory"
-          ? Effect.succeed(SessionRecords.inMemory(limits))
-          : FileRecords.make(state, limits)
-        const records = yield* make
-        const get = (id: string, born?: number, owner?: string) => Effect.promise(() => records.get(id, born, owner))
-        const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
-        const now = Date.now()
-        yield* set("modest", { usedAt: now, level: "info", owner: "modest" })
-        for (let n = 1; n <= 6; n++) {
-          yield* set(`greedy ${n}`, { usedAt: now + n, hasEnded: true, born: n, owner: "greedy" })
-        }
-        expect(yield* get("modest", 1, "modest")).toMatchObject({ level: "info" })
-        expect(yield* get("without a record", 1, "modest")).toBeUndefined()
-        // Of its own sessions, those that may have ended have.
-        expect(yield* get("greedy 3", 3, "greedy")).toMatchObject({ hasEnded: true })
-        expect(yield* get("another of the greedy", 2, "greedy")).toMatchObject({ hasEnded: true })
-        expect(yield* get("a younger one", 4, "greedy")).toBeUndefined()
-        const again = where === "in memory" ? records : yield* make
-        expect(yield* Effect.promise(() => again.get("another of the greedy", 2, "greedy"))).toMatchObject({
-          hasEnded: true
-        })
-        // What one has said in initialize is too long, and not what others have.
-        yield* set("long", { usedAt: now + 10, initialize: { text: "x".repeat(600) }, owner: "long" })
-        yield* set("longer", { usedAt: now + 11, initialize: { text: "x".repeat(700) }, owner: "long" })
-        expect(yield* get("long", 1, "long")).toBeUndefined()
-        expect(yield* get("longer", 1, "long")).toMatchObject({ usedAt: now + 11 })
-        expect(yield* get("modest", 1, "modest")).toMatchObject({ level: "info" })
+    function*([where]) {
+      const { folder: state } = yield* folder
+      const limits = { maxSessions: 4, maxChars: 1000 }
+      const make = where === "in memory"
+        ? Effect.succeed(SessionRecords.inMemory(limits))
+        : FileRecords.make(state, limits)
+      const records = yield* make
+      const get = (id: string, born?: number, owner?: string) => Effect.promise(() => records.get(id, born, owner))
+      const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
+      const now = Date.now()
+      yield* set("modest", { usedAt: now, level: "info", owner: "modest" })
+      for (let n = 1; n <= 6; n++) {
+        yield* set(`greedy ${n}`, { usedAt: now + n, hasEnded: true, born: n, owner: "greedy" })
+      }
+      expect(yield* get("modest", 1, "modest")).toMatchObject({ level: "info" })
+      expect(yield* get("without a record", 1, "modest")).toBeUndefined()
+      // Of its own sessions, those that may have ended have.
+      expect(yield* get("greedy 3", 3, "greedy")).toMatchObject({ hasEnded: true })
+      expect(yield* get("another of the greedy", 2, "greedy")).toMatchObject({ hasEnded: true })
+      expect(yield* get("a younger one", 4, "greedy")).toBeUndefined()
+      const again = where === "in memory" ? records : yield* make
+      expect(yield* Effect.promise(() => again.get("another of the greedy", 2, "greedy"))).toMatchObject({
+        hasEnded: true
       })
+      // What one has said in initialize is too long, and not what others have.
+      yield* set("long", { usedAt: now + 10, initialize: { text: "x".repeat(600) }, owner: "long" })
+      yield* set("longer", { usedAt: now + 11, initialize: { text: "x".repeat(700) }, owner: "long" })
+      expect(yield* get("long", 1, "long")).toBeUndefined()
+      expect(yield* get("longer", 1, "long")).toMatchObject({ usedAt: now + 11 })
+      expect(yield* get("modest", 1, "modest")).toMatchObject({ level: "info" })
+    }
   )
 
   test.scopedLive("[X5] what other processes write counts as well, after some records at the latest", function*() {

@@ -13,7 +13,7 @@ import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-tr
 import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node"
 import { Effect, Fiber, Layer, Redacted, Scope, Stream } from "effect"
 import { inspect } from "node:util"
-import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import { named, oneTrace, only } from "./support/Expected.js"
 import * as Lossy from "./support/Lossy.js"
 import * as Receiver from "./support/Receiver.js"
@@ -215,24 +215,20 @@ describe("traces", () => {
     for (const secret of secrets) assert.notInclude(seen, secret)
   })
 
-  it.scopedLive.each<[string, Layer.Layer<never>]>([
+  test.scopedLive.each<[string, Layer.Layer<never>]>([
     ["without telemetry", Layer.empty],
     ["with metrics only, through Effect's registry", LifelineTelemetry.layer as Layer.Layer<never>],
     ["with metrics only, through a meter provider", Providers.layer({ meterProvider: noMeters }) as Layer.Layer<never>]
-  ])(
-    "[O4] %s nothing is added to a request, and what its caller has added stays",
-    ([name, telemetry]) =>
-      Effect.gen(function*() {
-        const server = yield* Lossy.server
-        const backend = yield* Effect.provide(Lossy.backend(server, name), telemetry)
-        const paramsOf = () => server.requests("tool:add").at(-1)?.message?.params
-        yield* Effect.withSpan(backend.callTool({ name: "add", arguments: {} }), "agent")
-        assert.deepStrictEqual(paramsOf(), { name: "add", arguments: {} })
-        const _meta = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "a=b" }
-        yield* Effect.withSpan(backend.callTool({ name: "add", arguments: {}, _meta }), "agent")
-        assert.deepStrictEqual(paramsOf(), { name: "add", arguments: {}, _meta })
-        if (telemetry === Layer.empty || !name.includes("registry")) return
-        assert.match(yield* Prometheus.text, /mcp_client_operation_duration_seconds_count\{[^}]*registry[^}]*\} 2/)
-      })
-  )
+  ])("[O4] %s nothing is added to a request, and what its caller has added stays", function*([name, telemetry]) {
+    const server = yield* Lossy.server
+    const backend = yield* Effect.provide(Lossy.backend(server, name), telemetry)
+    const paramsOf = () => server.requests("tool:add").at(-1)?.message?.params
+    yield* Effect.withSpan(backend.callTool({ name: "add", arguments: {} }), "agent")
+    assert.deepStrictEqual(paramsOf(), { name: "add", arguments: {} })
+    const _meta = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "a=b" }
+    yield* Effect.withSpan(backend.callTool({ name: "add", arguments: {}, _meta }), "agent")
+    assert.deepStrictEqual(paramsOf(), { name: "add", arguments: {}, _meta })
+    if (telemetry === Layer.empty || !name.includes("registry")) return
+    assert.match(yield* Prometheus.text, /mcp_client_operation_duration_seconds_count\{[^}]*registry[^}]*\} 2/)
+  })
 })

@@ -3,7 +3,7 @@ import { MemoryConnector, Meta, SdkConnection } from "@mcp-lifeline/protocol"
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Fiber } from "effect"
-import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import type { AdapterTransport } from "../src/AdapterTransport.js"
 import * as Discovery from "../src/Discovery.js"
 import * as Failures from "../src/Failures.js"
@@ -140,17 +140,16 @@ describe("a failing initialize", () => {
     assert.deepInclude(error, { reason: "closed", permanent: false, message: "exited with code 3" })
   })
 
-  it.live("(L9) closes the transport at once, also when interrupted, and not with the caller's scope", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const refused = attempt({ error: { code: 1, message: "no" } })
-      yield* Effect.flip(SdkConnection.connect(refused.transport, options))
-      assert.strictEqual(refused.closed(), 1)
-      const silent = attempt(() => Promise.resolve())
-      const fiber = yield* Effect.fork(SdkConnection.connect(silent.transport, options))
-      yield* Effect.yieldNow()
-      yield* Fiber.interrupt(fiber)
-      assert.strictEqual(silent.closed(), 1)
-    })))
+  test.scopedLive("(L9) closes the transport at once, also when interrupted, and not with the caller's scope", function*() {
+    const refused = attempt({ error: { code: 1, message: "no" } })
+    yield* Effect.flip(SdkConnection.connect(refused.transport, options))
+    assert.strictEqual(refused.closed(), 1)
+    const silent = attempt(() => Promise.resolve())
+    const fiber = yield* Effect.fork(SdkConnection.connect(silent.transport, options))
+    yield* Effect.yieldNow()
+    yield* Fiber.interrupt(fiber)
+    assert.strictEqual(silent.closed(), 1)
+  })
 })
 
 describe("a refusal of the version", () => {

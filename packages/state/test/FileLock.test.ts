@@ -251,31 +251,30 @@ describe("a process of a machine", () => {
     expect(startFromStat("1 (a) Z")).toBeUndefined()
   })
 
-  it.scopedLive.skipIf(process.platform !== "linux")(
+  test.scopedLive.skipIf(process.platform !== "linux")(
     "[A2] which is killed keeps what it has open until it has ended",
-    () =>
-      Effect.gen(function*() {
-        // Much memory takes time to be given back, and the first thread does not wait for that.
-        const script = `globalThis.much = Buffer.alloc(2e8, 1)
+    function*() {
+      // Much memory takes time to be given back, and the first thread does not wait for that.
+      const script = `globalThis.much = Buffer.alloc(2e8, 1)
         require("net").createServer().listen(0, "127.0.0.1", function() { console.log(this.address().port) })`
-        for (let round = 0; round < 3; round++) {
-          const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"] })
-          const ended = new Promise((resolve) => child.once("close", resolve))
-          yield* Effect.addFinalizer(() => Effect.promise(() => (child.kill("SIGKILL"), ended)))
-          const port = Number(yield* Effect.promise(() => new Promise((resolve) => child.stdout.once("data", resolve))))
-          const pid = child.pid ?? 0
-          const start = (yield* Effect.promise(() => startOf(pid))) ?? ""
-          child.kill("SIGKILL")
-          while ((yield* Effect.promise(() => processState({ pid, start }))) !== "gone") yield* Effect.yieldNow()
-          const listening = yield* Effect.promise(() =>
-            new Promise<string>((resolve) => {
-              const server = createServer().once("error", (error: NodeJS.ErrnoException) => resolve(String(error.code)))
-              server.listen({ port, host: "127.0.0.1" }, () => server.close(() => resolve("listens")))
-            })
-          )
-          expect(listening).toBe("listens")
-        }
-      })
+      for (let round = 0; round < 3; round++) {
+        const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"] })
+        const ended = new Promise((resolve) => child.once("close", resolve))
+        yield* Effect.addFinalizer(() => Effect.promise(() => (child.kill("SIGKILL"), ended)))
+        const port = Number(yield* Effect.promise(() => new Promise((resolve) => child.stdout.once("data", resolve))))
+        const pid = child.pid ?? 0
+        const start = (yield* Effect.promise(() => startOf(pid))) ?? ""
+        child.kill("SIGKILL")
+        while ((yield* Effect.promise(() => processState({ pid, start }))) !== "gone") yield* Effect.yieldNow()
+        const listening = yield* Effect.promise(() =>
+          new Promise<string>((resolve) => {
+            const server = createServer().once("error", (error: NodeJS.ErrnoException) => resolve(String(error.code)))
+            server.listen({ port, host: "127.0.0.1" }, () => server.close(() => resolve("listens")))
+          })
+        )
+        expect(listening).toBe("listens")
+      }
+    }
   )
 
   it("[A2] has ended, or was started at a time, by the words of ps", () => {
@@ -305,19 +304,18 @@ describe("a process of a machine", () => {
     expect(yield* Effect.promise(() => processState({ pid, start: "" }, "win32"))).toBe("gone")
   })
 
-  it.scopedLive.each<[string, string, string | undefined]>([
+  test.scopedLive.each<[string, string, string | undefined]>([
     ["when it was started", `test "$LC_ALL $TZ" = "C UTC" && echo "S Sat Nov 21 10:00:00 2026"`, "1795255200"],
     ["that there is none", "echo; exit 1", undefined],
     ["what nobody understands", "echo S; exit 1", ""],
     ["nothing, and fails", "exit 2", ""]
-  ])("[A2] is as ps says: %s", ([, script, start]) =>
-    Effect.gen(function*() {
-      const path = yield* folder
-      writeFileSync(join(path, "ps"), `#!/bin/sh\n${script}\n`, { mode: 0o700 })
-      yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
-      vi.stubEnv("PATH", path)
-      expect(yield* Effect.promise(() => startOf(process.pid, "darwin"))).toBe(start)
-    }))
+  ])("[A2] is as ps says: %s", function*([, script, start]) {
+    const path = yield* folder
+    writeFileSync(join(path, "ps"), `#!/bin/sh\n${script}\n`, { mode: 0o700 })
+    yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
+    vi.stubEnv("PATH", path)
+    expect(yield* Effect.promise(() => startOf(process.pid, "darwin"))).toBe(start)
+  })
 
   it("[A2] runs also where it belongs to somebody else", async () => {
     const kill = vi.spyOn(process, "kill").mockImplementation(() => {

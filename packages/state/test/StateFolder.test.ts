@@ -122,47 +122,42 @@ describe.skipIf(process.platform !== "linux")("the state folder", () => {
     expect(yield* kept.get("docs")).toEqual(Option.some(secret))
   })
 
-  it.scopedLive.each<[string, (path: string) => string]>([
+  test.scopedLive.each<[string, (path: string) => string]>([
     ["is a file", (path) => join(path, "file", "below")],
     ["is in a file system that takes no folders", () => "/proc/nope"]
-  ])(
-    "[A2] works from memory where the folder cannot be written, with one warning: it %s",
-    ([, where]) =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        writeFileSync(join(path, "file"), "")
-        const state = StateFolder.make(where(path))
-        const kept = state.collection("secrets", Secret)
-        const { lines, value } = yield* logged(Effect.gen(function*() {
-          yield* kept.set("docs", secret)
-          yield* kept.set("docs", { ...secret, url: "https://other.example/" })
-          const found = yield* kept.get("docs")
-          const all = yield* kept.entries
-          yield* Effect.scoped(state.lock("docs"))
-          yield* kept.remove("docs")
-          return [found, all, yield* kept.get("docs")]
-        }))
-        const other = { ...secret, url: "https://other.example/" }
-        expect(value).toEqual([Option.some(other), [["docs", other]], Option.none()])
-        expect(lines).toEqual([expect.stringContaining("cannot be written")])
-        expect(lines[0]).toContain("MCP_LIFELINE_STATE")
-      })
-  )
+  ])("[A2] works from memory where the folder cannot be written, with one warning: it %s", function*([, where]) {
+    const path = yield* folder
+    writeFileSync(join(path, "file"), "")
+    const state = StateFolder.make(where(path))
+    const kept = state.collection("secrets", Secret)
+    const { lines, value } = yield* logged(Effect.gen(function*() {
+      yield* kept.set("docs", secret)
+      yield* kept.set("docs", { ...secret, url: "https://other.example/" })
+      const found = yield* kept.get("docs")
+      const all = yield* kept.entries
+      yield* Effect.scoped(state.lock("docs"))
+      yield* kept.remove("docs")
+      return [found, all, yield* kept.get("docs")]
+    }))
+    const other = { ...secret, url: "https://other.example/" }
+    expect(value).toEqual([Option.some(other), [["docs", other]], Option.none()])
+    expect(lines).toEqual([expect.stringContaining("cannot be written")])
+    expect(lines[0]).toContain("MCP_LIFELINE_STATE")
+  })
 
-  it.scopedLive.each([
+  test.scopedLive.each([
     ["EMFILE", "raise the limit of open files (ulimit -n)", "make it writable"],
     ["ENFILE", "raise the limit of open files (ulimit -n)", "make it writable"],
     ["EACCES", "make it writable or name another with MCP_LIFELINE_STATE", "ulimit"]
-  ])("[A2:unit] the warning says what helps against %s", ([code, helps, other]) =>
-    Effect.gen(function*() {
-      const kept = StateFolder.make(yield* folder).collection("secrets", Secret)
-      yield* failing("rename", () => code)
-      const { lines, value } = yield* logged(kept.set("docs", secret))
-      expect(value).toBe(false)
-      expect(lines).toHaveLength(1)
-      expect(lines[0]).toContain(`${helps}: ${code} of the test`)
-      expect(lines[0]).not.toContain(other)
-    }))
+  ])("[A2:unit] the warning says what helps against %s", function*([code, helps, other]) {
+    const kept = StateFolder.make(yield* folder).collection("secrets", Secret)
+    yield* failing("rename", () => code)
+    const { lines, value } = yield* logged(kept.set("docs", secret))
+    expect(value).toBe(false)
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toContain(`${helps}: ${code} of the test`)
+    expect(lines[0]).not.toContain(other)
+  })
 
   test.scopedLive("[A2] a file that another program keeps open on Windows stays whole, and one warning names it and what helps", function*() {
     const path = yield* folder
@@ -217,27 +212,26 @@ describe.skipIf(process.platform !== "linux")("the state folder", () => {
     expect(yield* kept.get("more")).toEqual(Option.some(secret))
   })
 
-  it.scopedLive.skipIf(process.getuid?.() !== 0)(
+  test.scopedLive.skipIf(process.getuid?.() !== 0)(
     "[X6] neither believes nor writes where it belongs to another user",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        yield* StateFolder.make(path).collection("secrets", Secret).set("docs", secret)
-        for (const part of [".", "secrets", join("secrets", "docs.json")]) {
-          chownSync(join(path, part), 65_534, 65_534)
-          const state = StateFolder.make(path)
-          const kept = state.collection("secrets", Secret)
-          const { lines, value } = yield* logged(Effect.all([kept.get("docs"), kept.entries]))
-          expect(value).toEqual([Option.none(), []])
-          const reason = `${join(path, part)} belongs to another user (uid 65534)`
-          expect(lines).toEqual([`what mcp-lifeline finds there is ignored: ${reason}`])
-          const { lines: locking } = yield* logged(Effect.scoped(state.lock("one")))
-          expect(locking).toEqual(part === "." ? [expect.stringContaining(reason)] : [])
-          const made = yield* Effect.exit(state.privateFolder("logs"))
-          expect(Exit.isSuccess(made)).toBe(part !== ".")
-          chownSync(join(path, part), 0, 0)
-        }
-      })
+    function*() {
+      const path = yield* folder
+      yield* StateFolder.make(path).collection("secrets", Secret).set("docs", secret)
+      for (const part of [".", "secrets", join("secrets", "docs.json")]) {
+        chownSync(join(path, part), 65_534, 65_534)
+        const state = StateFolder.make(path)
+        const kept = state.collection("secrets", Secret)
+        const { lines, value } = yield* logged(Effect.all([kept.get("docs"), kept.entries]))
+        expect(value).toEqual([Option.none(), []])
+        const reason = `${join(path, part)} belongs to another user (uid 65534)`
+        expect(lines).toEqual([`what mcp-lifeline finds there is ignored: ${reason}`])
+        const { lines: locking } = yield* logged(Effect.scoped(state.lock("one")))
+        expect(locking).toEqual(part === "." ? [expect.stringContaining(reason)] : [])
+        const made = yield* Effect.exit(state.privateFolder("logs"))
+        expect(Exit.isSuccess(made)).toBe(part !== ".")
+        chownSync(join(path, part), 0, 0)
+      }
+    }
   )
 
   test.scopedLive("[A2] a lock goes from fiber to fiber of one process, and one that stops waiting never has it", function*() {

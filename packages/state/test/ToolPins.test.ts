@@ -12,7 +12,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { expect, it, test } from "../../testing/test/support/vitest.js"
+import { expect, test } from "../../testing/test/support/vitest.js"
 import * as StateFolder from "../src/StateFolder.js"
 import * as ToolPins from "../src/ToolPins.js"
 
@@ -41,30 +41,29 @@ const damages: Readonly<Record<string, (file: string) => void>> = {
   }
 }
 
-it.scoped.each(Object.keys(damages))(
+test.scoped.each(Object.keys(damages))(
   "[G24] a file that %s is not taken for none, and nothing replaces it unasked",
-  (how) =>
-    Effect.gen(function*() {
-      const folder = yield* path
-      const before = (yield* pins(folder)).of("s", origin)
-      yield* before.update(() => kept)
-      const [name = ""] = readdirSync(join(folder, "tool-pins"))
-      const file = join(folder, "tool-pins", name)
-      damages[how]!(file)
-      const all = yield* pins(folder)
-      const store = all.of("s", origin)
-      const found = yield* store.get
-      expect(found).toMatchObject({ _tag: "Unreadable", file, reason: expect.stringMatching(/./) })
-      expect(yield* store.update((found) => found)).toMatchObject({ _tag: "Unreadable" })
-      expect(yield* (yield* pins(folder)).of("s", origin).get).toMatchObject({ _tag: "Unreadable" })
-      // It is found by the server's name, although nobody can read whose it is; and those of other servers are not.
-      expect(yield* Effect.forEach(yield* all.named("s"), ({ get }) => get)).toMatchObject([{ _tag: "Unreadable" }])
-      expect(yield* all.named("t")).toEqual([])
-      expect(yield* all.of("s", { url: "http://127.0.0.1/" }).get).toBeUndefined()
-      if (how === "is a folder") return
-      yield* store.update(() => kept)
-      expect(yield* (yield* pins(folder)).of("s", origin).get).toMatchObject(kept)
-    })
+  function*(how) {
+    const folder = yield* path
+    const before = (yield* pins(folder)).of("s", origin)
+    yield* before.update(() => kept)
+    const [name = ""] = readdirSync(join(folder, "tool-pins"))
+    const file = join(folder, "tool-pins", name)
+    damages[how]!(file)
+    const all = yield* pins(folder)
+    const store = all.of("s", origin)
+    const found = yield* store.get
+    expect(found).toMatchObject({ _tag: "Unreadable", file, reason: expect.stringMatching(/./) })
+    expect(yield* store.update((found) => found)).toMatchObject({ _tag: "Unreadable" })
+    expect(yield* (yield* pins(folder)).of("s", origin).get).toMatchObject({ _tag: "Unreadable" })
+    // It is found by the server's name, although nobody can read whose it is; and those of other servers are not.
+    expect(yield* Effect.forEach(yield* all.named("s"), ({ get }) => get)).toMatchObject([{ _tag: "Unreadable" }])
+    expect(yield* all.named("t")).toEqual([])
+    expect(yield* all.of("s", { url: "http://127.0.0.1/" }).get).toBeUndefined()
+    if (how === "is a folder") return
+    yield* store.update(() => kept)
+    expect(yield* (yield* pins(folder)).of("s", origin).get).toMatchObject(kept)
+  }
 )
 
 test.scoped("[G24] what is removed is not there any more; a folder that others can write is no proof of that", function*() {

@@ -5,7 +5,7 @@ import { open, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { folder } from "../../testing/test/support/folder.js"
-import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../testing/test/support/vitest.js"
 import * as UserFile from "../src/UserFile.js"
 import { within } from "../src/within.js"
 
@@ -51,13 +51,12 @@ describe.skipIf(process.platform !== "linux")("a file of the user", () => {
     }
   })
 
-  it.scopedLive.skipIf(process.getuid?.() === 0)("[X1] that may not be read says so", () =>
-    Effect.gen(function*() {
-      const file = join(yield* folder, "file")
-      writeFileSync(file, "")
-      chmodSync(file, 0)
-      expect(yield* why(file)).toMatchObject({ reason: "denied", message: "it may not be read" })
-    }))
+  test.scopedLive.skipIf(process.getuid?.() === 0)("[X1] that may not be read says so", function*() {
+    const file = join(yield* folder, "file")
+    writeFileSync(file, "")
+    chmodSync(file, 0)
+    expect(yield* why(file)).toMatchObject({ reason: "denied", message: "it may not be read" })
+  })
 
   test.scopedLive("[X1] of 16 MiB is read, and a longer one is not", function*() {
     const file = join(yield* folder, "file")

@@ -74,21 +74,20 @@ describe.skipIf(process.platform !== "linux")("a private file", () => {
     expect(readdirSync(path)).toEqual(["file"])
   })
 
-  it.scopedLive.each(["EPERM", "EACCES", "EBUSY"])(
+  test.scopedLive.each(["EPERM", "EACCES", "EBUSY"])(
     "[A2] that is open in another program on Windows is replaced after that, as a whole: %s",
-    (code) =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        const file = join(path, "file")
-        writeFileSync(file, "old", { mode: 0o600 })
-        let times = 0
-        yield* failing("rename", () => ++times < 12 ? code : undefined)
-        expect(yield* failure(() => replace(file, "new", "linux"))).toContain(code)
-        expect([times, readFileSync(file, "utf8"), readdirSync(path)]).toEqual([1, "old", ["file"]])
-        yield* inNoTime(Effect.promise(() => replace(file, "new", "win32")))
-        expect([times, readFileSync(file, "utf8"), readdirSync(path)]).toEqual([12, "new", ["file"]])
-        expect(statSync(file).mode & 0o777).toBe(0o600)
-      })
+    function*(code) {
+      const path = yield* folder
+      const file = join(path, "file")
+      writeFileSync(file, "old", { mode: 0o600 })
+      let times = 0
+      yield* failing("rename", () => ++times < 12 ? code : undefined)
+      expect(yield* failure(() => replace(file, "new", "linux"))).toContain(code)
+      expect([times, readFileSync(file, "utf8"), readdirSync(path)]).toEqual([1, "old", ["file"]])
+      yield* inNoTime(Effect.promise(() => replace(file, "new", "win32")))
+      expect([times, readFileSync(file, "utf8"), readdirSync(path)]).toEqual([12, "new", ["file"]])
+      expect(statSync(file).mode & 0o777).toBe(0o600)
+    }
   )
 
   test.scopedLive("[A2] that stays open in another program on Windows stays as it is, and after 3 seconds that is said", function*() {
@@ -150,25 +149,24 @@ describe.skipIf(process.platform !== "linux")("a private file", () => {
     expect(hasCode({ code: "EPERM" }, "ENOENT", "EPERM")).toBe(true)
   })
 
-  it.scopedLive.skipIf(process.platform !== "linux")(
+  test.scopedLive.skipIf(process.platform !== "linux")(
     "[X1] is closed again, whether it was read or refused",
-    () =>
-      Effect.gen(function*() {
-        const file = join(yield* folder, "file")
-        const isOpen = () =>
-          readdirSync("/proc/self/fd").some((name) => {
-            try {
-              return readlinkSync(`/proc/self/fd/${name}`) === file
-            } catch {
-              return false
-            }
-          })
-        writeFileSync(file, "text", { mode: 0o600 })
-        yield* Effect.promise(() => readPrivate(file))
-        chmodSync(file, 0o666)
-        yield* failure(() => readPrivate(file))
-        expect(isOpen()).toBe(false)
-      })
+    function*() {
+      const file = join(yield* folder, "file")
+      const isOpen = () =>
+        readdirSync("/proc/self/fd").some((name) => {
+          try {
+            return readlinkSync(`/proc/self/fd/${name}`) === file
+          } catch {
+            return false
+          }
+        })
+      writeFileSync(file, "text", { mode: 0o600 })
+      yield* Effect.promise(() => readPrivate(file))
+      chmodSync(file, 0o666)
+      yield* failure(() => readPrivate(file))
+      expect(isOpen()).toBe(false)
+    }
   )
 
   test.scopedLive("[X6] is not read where others may write it, nor through a link, nor where it is no regular file", function*() {
@@ -186,13 +184,12 @@ describe.skipIf(process.platform !== "linux")("a private file", () => {
     expect(yield* failure(() => readPrivate(join(path, "fifo")))).toContain("not a regular file")
   })
 
-  it.scopedLive.skipIf(!isRoot)("[X6] is not read where it belongs to another user", () =>
-    Effect.gen(function*() {
-      const file = join(yield* folder, "file")
-      writeFileSync(file, "text", { mode: 0o600 })
-      chownSync(file, another, another)
-      expect(yield* failure(() => readPrivate(file))).toContain(`belongs to another user (uid ${another})`)
-    }))
+  test.scopedLive.skipIf(!isRoot)("[X6] is not read where it belongs to another user", function*() {
+    const file = join(yield* folder, "file")
+    writeFileSync(file, "text", { mode: 0o600 })
+    chownSync(file, another, another)
+    expect(yield* failure(() => readPrivate(file))).toContain(`belongs to another user (uid ${another})`)
+  })
 })
 
 describe.skipIf(process.platform !== "linux")("a private folder", () => {
@@ -256,16 +253,12 @@ describe.skipIf(process.platform !== "linux")("a private folder", () => {
     expect(yield* failure(() => assertPrivate(join(path, "real")))).toContain("can be written by other users")
   })
 
-  it.scopedLive.skipIf(!isRoot)(
-    "[X6] is neither used nor believed where it belongs to another user",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        yield* Effect.promise(() => assertTrusted(path))
-        chownSync(path, another, another)
-        for (const work of [assertTrusted, assertPrivate, makePrivate]) {
-          expect(yield* failure(() => work(path))).toContain(`belongs to another user (uid ${another})`)
-        }
-      })
-  )
+  test.scopedLive.skipIf(!isRoot)("[X6] is neither used nor believed where it belongs to another user", function*() {
+    const path = yield* folder
+    yield* Effect.promise(() => assertTrusted(path))
+    chownSync(path, another, another)
+    for (const work of [assertTrusted, assertPrivate, makePrivate]) {
+      expect(yield* failure(() => work(path))).toContain(`belongs to another user (uid ${another})`)
+    }
+  })
 })

@@ -2,7 +2,7 @@ import { SessionRecord } from "@mcp-lifeline/http-server/SessionRecord"
 import { lifetime, type Record } from "@mcp-lifeline/http-server/SessionRecords"
 import { key as nameOf } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Fiber, TestClock } from "effect"
-import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../../testing/test/support/vitest.js"
 import * as ClusterSessionRecords from "../../src/state/ClusterSessionRecords.js"
 import * as MemoryStore from "../../src/testing/MemoryStore.js"
 import { key, Way } from "./Replica.js"
@@ -86,24 +86,23 @@ describe("the records of sessions", () => {
     expect(yield* b.get("one", 5)).toEqual(ended)
   })
 
-  it.scoped.each(["refused", "unanswered"] as const)(
+  test.scoped.each(["refused", "unanswered"] as const)(
     "[G10][D5] that the store did not take are there as long as the process, and written when it is back: %s",
-    (fate) =>
-      Effect.gen(function*() {
-        const { a, b, ways } = yield* two()
-        yield* a.set("one", { usedAt: 1, level: "first" })
-        ways[0].fate = fate
-        yield* a.set("one", { usedAt: 2, level: "second" })
-        yield* a.set("two", ended)
-        yield* a.begin("two", { usedAt: 11 })
-        const read = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 5)]))
-        yield* TestClock.adjust("1 minute")
-        expect(yield* Fiber.join(read)).toEqual([{ usedAt: 2, level: "second" }, ended])
-        ways[0].fate = "ok"
-        yield* TestClock.adjust("1 second")
-        yield* Effect.promise(() => new Promise(setImmediate))
-        expect([yield* b.get("one", 1), yield* b.get("two", 5)]).toEqual([{ usedAt: 2, level: "second" }, ended])
-      })
+    function*(fate) {
+      const { a, b, ways } = yield* two()
+      yield* a.set("one", { usedAt: 1, level: "first" })
+      ways[0].fate = fate
+      yield* a.set("one", { usedAt: 2, level: "second" })
+      yield* a.set("two", ended)
+      yield* a.begin("two", { usedAt: 11 })
+      const read = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 5)]))
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(read)).toEqual([{ usedAt: 2, level: "second" }, ended])
+      ways[0].fate = "ok"
+      yield* TestClock.adjust("1 second")
+      yield* Effect.promise(() => new Promise(setImmediate))
+      expect([yield* b.get("one", 1), yield* b.get("two", 5)]).toEqual([{ usedAt: 2, level: "second" }, ended])
+    }
   )
 
   test.scoped("[D7] that were written late do not bring a session back that has ended since", function*() {
@@ -118,24 +117,23 @@ describe("the records of sessions", () => {
     expect([yield* a.get("one", 5), yield* b.get("one", 5)]).toEqual([ended, ended])
   })
 
-  it.scoped.each(["refused", "unanswered", "late"] as const)(
+  test.scoped.each(["refused", "unanswered", "late"] as const)(
     "[D11] that nobody can read are unknown, and have not ended: %s",
-    (fate) =>
-      Effect.gen(function*() {
-        const { a, b, ways } = yield* two()
-        yield* b.set("one", { usedAt: 1 })
-        yield* b.set("ended", ended)
-        yield* a.get("one", 1)
-        ways[0].fate = fate
-        const read = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 1), a.get("three"), a.get("ended")]))
-        yield* TestClock.adjust("10 seconds")
-        expect(yield* Fiber.join(read)).toEqual(["unknown", "unknown", "unknown", "unknown"])
-        const patient = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 1), a.get("ended")]))
-        yield* TestClock.adjust("600 millis")
-        ways[0].fate = "ok"
-        yield* TestClock.adjust("10 seconds")
-        expect(yield* Fiber.join(patient)).toEqual([{ usedAt: 1 }, undefined, ended])
-      })
+    function*(fate) {
+      const { a, b, ways } = yield* two()
+      yield* b.set("one", { usedAt: 1 })
+      yield* b.set("ended", ended)
+      yield* a.get("one", 1)
+      ways[0].fate = fate
+      const read = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 1), a.get("three"), a.get("ended")]))
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(read)).toEqual(["unknown", "unknown", "unknown", "unknown"])
+      const patient = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 1), a.get("ended")]))
+      yield* TestClock.adjust("600 millis")
+      ways[0].fate = "ok"
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(patient)).toEqual([{ usedAt: 1 }, undefined, ended])
+    }
   )
 
   test.scoped("[X5] are removed when no session can need them", function*() {

@@ -1,5 +1,5 @@
 import { Effect, Exit, Fiber, Logger, Option, Redacted, Schema, Scope, TestClock } from "effect"
-import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../../testing/test/support/vitest.js"
 import type { ClusterStore } from "../../src/ClusterStore.js"
 import * as MemoryStore from "../../src/testing/MemoryStore.js"
 import { type Replica, replica } from "./Replica.js"
@@ -350,69 +350,66 @@ describe("a lock", () => {
     expect(holders).toEqual(["a"])
   })
 
-  it.scoped.each(["refused", "unanswered"] as const)(
+  test.scoped.each(["refused", "unanswered"] as const)(
     "[D7] is waited for while the database is away: %s",
-    (fate) =>
-      Effect.gen(function*() {
-        const store = MemoryStore.make()
-        const [a, b] = [yield* replica(store), yield* replica(store)]
-        const holders: Array<string> = []
-        a.way.fate = fate
-        const fiber = yield* hold(a, "lock", holders, "a")
-        yield* TestClock.adjust("1 minute")
-        expect(holders).toEqual([])
-        a.way.fate = "ok"
-        yield* TestClock.adjust("2 seconds")
-        expect(holders).toEqual(["a"])
-        yield* Fiber.interrupt(fiber)
-        yield* hold(b, "lock", holders, "b")
-        yield* TestClock.adjust("2 seconds")
-        expect(holders).toEqual(["b"])
-      })
+    function*(fate) {
+      const store = MemoryStore.make()
+      const [a, b] = [yield* replica(store), yield* replica(store)]
+      const holders: Array<string> = []
+      a.way.fate = fate
+      const fiber = yield* hold(a, "lock", holders, "a")
+      yield* TestClock.adjust("1 minute")
+      expect(holders).toEqual([])
+      a.way.fate = "ok"
+      yield* TestClock.adjust("2 seconds")
+      expect(holders).toEqual(["a"])
+      yield* Fiber.interrupt(fiber)
+      yield* hold(b, "lock", holders, "b")
+      yield* TestClock.adjust("2 seconds")
+      expect(holders).toEqual(["b"])
+    }
   )
 
-  it.scoped.each(["refused", "unanswered"] as const)(
+  test.scoped.each(["refused", "unanswered"] as const)(
     "[D7] that nobody waits for any more is nobody's: %s",
-    (fate) =>
-      Effect.gen(function*() {
-        const store = MemoryStore.make()
-        const [a, b] = [yield* replica(store), yield* replica(store)]
-        const holders: Array<string> = []
-        a.way.fate = fate
-        const fiber = yield* hold(a, "lock", holders, "a")
-        yield* TestClock.adjust("1 minute")
-        yield* Fiber.interrupt(fiber)
-        a.way.fate = "ok"
-        yield* hold(b, "lock", holders, "b")
-        yield* TestClock.adjust("10 seconds")
-        expect(holders).toEqual(["b"])
-      })
+    function*(fate) {
+      const store = MemoryStore.make()
+      const [a, b] = [yield* replica(store), yield* replica(store)]
+      const holders: Array<string> = []
+      a.way.fate = fate
+      const fiber = yield* hold(a, "lock", holders, "a")
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.interrupt(fiber)
+      a.way.fate = "ok"
+      yield* hold(b, "lock", holders, "b")
+      yield* TestClock.adjust("10 seconds")
+      expect(holders).toEqual(["b"])
+    }
   )
 
-  it.scoped.each(["refused", "unanswered"] as const)(
+  test.scoped.each(["refused", "unanswered"] as const)(
     "[D7] whose release is not answered is released later: %s",
-    (fate) =>
-      Effect.gen(function*() {
-        const store = MemoryStore.make()
-        const [a, b] = [yield* replica(store), yield* replica(store)]
-        const holders: Array<string> = []
-        const fiber = yield* hold(a, "lock", holders, "a")
-        yield* TestClock.adjust("1 second")
-        a.way.fate = fate
-        yield* Fiber.interrupt(fiber)
-        const next = yield* hold(a, "lock", holders, "a again")
-        yield* TestClock.adjust("1 minute")
-        expect(holders).toEqual([])
-        a.way.fate = "ok"
-        yield* TestClock.adjust("10 seconds")
-        expect(holders).toEqual(["a again"])
-        yield* hold(b, "lock", holders, "b")
-        yield* TestClock.adjust("1 minute")
-        expect(holders).toEqual(["a again"])
-        yield* Fiber.interrupt(next)
-        yield* TestClock.adjust("10 seconds")
-        expect(holders).toEqual(["b"])
-      })
+    function*(fate) {
+      const store = MemoryStore.make()
+      const [a, b] = [yield* replica(store), yield* replica(store)]
+      const holders: Array<string> = []
+      const fiber = yield* hold(a, "lock", holders, "a")
+      yield* TestClock.adjust("1 second")
+      a.way.fate = fate
+      yield* Fiber.interrupt(fiber)
+      const next = yield* hold(a, "lock", holders, "a again")
+      yield* TestClock.adjust("1 minute")
+      expect(holders).toEqual([])
+      a.way.fate = "ok"
+      yield* TestClock.adjust("10 seconds")
+      expect(holders).toEqual(["a again"])
+      yield* hold(b, "lock", holders, "b")
+      yield* TestClock.adjust("1 minute")
+      expect(holders).toEqual(["a again"])
+      yield* Fiber.interrupt(next)
+      yield* TestClock.adjust("10 seconds")
+      expect(holders).toEqual(["b"])
+    }
   )
 
   test.scoped("[D7] is released when what was written under it is in the store", function*() {
@@ -441,24 +438,23 @@ describe("a lock", () => {
     expect([holders, read]).toEqual([["b"], ["rotated"]])
   })
 
-  it.scoped.each([{ followed: [] }, { followed: ["texts"] }])(
+  test.scoped.each([{ followed: [] }, { followed: ["texts"] }])(
     "[D7] is not held after a read that others may know better: %j",
-    ({ followed }) =>
-      Effect.gen(function*() {
-        const a = yield* replica(MemoryStore.make(), { followed })
-        yield* texts(a).set("one", "first")
-        const { isHeld } = yield* a.state.lock("lock")
-        yield* texts(a).get("one")
-        a.way.fate = "refused"
-        expect(yield* isHeld).toBe(true)
-        yield* texts(a).get("one")
-        a.way.fate = "ok"
-        expect(yield* isHeld).toBe(false)
-        yield* Effect.scoped(Effect.gen(function*() {
-          const other = yield* a.state.lock("another")
-          expect(yield* other.isHeld).toBe(true)
-        }))
-      })
+    function*({ followed }) {
+      const a = yield* replica(MemoryStore.make(), { followed })
+      yield* texts(a).set("one", "first")
+      const { isHeld } = yield* a.state.lock("lock")
+      yield* texts(a).get("one")
+      a.way.fate = "refused"
+      expect(yield* isHeld).toBe(true)
+      yield* texts(a).get("one")
+      a.way.fate = "ok"
+      expect(yield* isHeld).toBe(false)
+      yield* Effect.scoped(Effect.gen(function*() {
+        const other = yield* a.state.lock("another")
+        expect(yield* other.isHeld).toBe(true)
+      }))
+    }
   )
 
   test.scoped("[D7] is released after what was written, also when the database is back before", function*() {

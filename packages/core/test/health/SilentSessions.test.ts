@@ -3,7 +3,7 @@ import { type Backend, type Connector, RequestError, type RequestOptions } from 
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, identity, TestClock } from "effect"
 import { sending } from "../../../testing/test/support/asked.js"
-import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../../testing/test/support/vitest.js"
 import { watched } from "../support/Watched.js"
 
 const never: ScriptedConnector.Answer = { answer: "never" }
@@ -180,39 +180,34 @@ describe("V3: a silent session", () => {
 
   const refusals = [["rejected", "rateLimited"], ["rejected", "server"], ["notSent", "network"]] as const
 
-  it.scoped.each(refusals)(
-    "[V3:virtual] is kept where it refuses to be asked: %s, %s",
-    ([fate, reason]) =>
-      Effect.gen(function*() {
-        const server = yield* unseen()
-        yield* server.showConcurrent
-        const error = new RequestError({ fate, reason, message: "not now" })
-        server.script.respond = (method) => method === "tools/call" ? never : { answer: "error", error }
-        const call = yield* server.call()
-        yield* TestClock.adjust("2 minutes")
-        expect([server.lost(), server.opened()]).toEqual([[], 1])
-        yield* Fiber.interrupt(call)
-      })
-  )
+  test.scoped.each(refusals)("[V3:virtual] is kept where it refuses to be asked: %s, %s", function*([fate, reason]) {
+    const server = yield* unseen()
+    yield* server.showConcurrent
+    const error = new RequestError({ fate, reason, message: "not now" })
+    server.script.respond = (method) => method === "tools/call" ? never : { answer: "error", error }
+    const call = yield* server.call()
+    yield* TestClock.adjust("2 minutes")
+    expect([server.lost(), server.opened()]).toEqual([[], 1])
+    yield* Fiber.interrupt(call)
+  })
 
-  it.scoped.each(refusals)(
+  test.scoped.each(refusals)(
     "[V3:virtual] is kept where it refuses what it is asked last: %s, %s",
-    ([fate, reason]) =>
-      Effect.gen(function*() {
-        const server = yield* unseen()
-        yield* server.showConcurrent
-        server.silence()
-        server.script.script({ after: 3000 })
-        const call = yield* server.call()
-        yield* TestClock.adjust("8 seconds")
-        const error = new RequestError({ fate, reason, message: "not now" })
-        server.script.respond = (method, _, { id }) =>
-          id > 0 ? undefined : method === "tools/call" ? never : { answer: "error", error }
-        yield* TestClock.adjust("4 seconds")
-        const [silent, ...others] = server.script.connections.map(({ state }) => state)
-        expect([silent, new Set(others), server.lost()]).toEqual(["open", new Set(["closed"]), []])
-        yield* Fiber.interrupt(call)
-      })
+    function*([fate, reason]) {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.silence()
+      server.script.script({ after: 3000 })
+      const call = yield* server.call()
+      yield* TestClock.adjust("8 seconds")
+      const error = new RequestError({ fate, reason, message: "not now" })
+      server.script.respond = (method, _, { id }) =>
+        id > 0 ? undefined : method === "tools/call" ? never : { answer: "error", error }
+      yield* TestClock.adjust("4 seconds")
+      const [silent, ...others] = server.script.connections.map(({ state }) => state)
+      expect([silent, new Set(others), server.lost()]).toEqual(["open", new Set(["closed"]), []])
+      yield* Fiber.interrupt(call)
+    }
   )
 
   test.scoped("[V3:virtual R12] is connected again where it is forgotten while a new one is made, which fails", function*() {
@@ -345,14 +340,13 @@ describe("V3: a silent session", () => {
     ["nothing connects by itself", { reconnect: { auto: false } }, {}, {}]
   ]
 
-  it.scoped.each(kept)("[V3:virtual] is kept for its caller where %s", ([title, ...given]) =>
-    Effect.gen(function*() {
-      const server = yield* unseen(...given)
-      if (!title.includes("never answered")) yield* server.showConcurrent
-      server.silence()
-      const call = yield* server.call()
-      yield* TestClock.adjust("5 minutes")
-      expect([server.lost(), server.opened()]).toEqual([[], 1])
-      yield* Fiber.interrupt(call)
-    }))
+  test.scoped.each(kept)("[V3:virtual] is kept for its caller where %s", function*([title, ...given]) {
+    const server = yield* unseen(...given)
+    if (!title.includes("never answered")) yield* server.showConcurrent
+    server.silence()
+    const call = yield* server.call()
+    yield* TestClock.adjust("5 minutes")
+    expect([server.lost(), server.opened()]).toEqual([[], 1])
+    yield* Fiber.interrupt(call)
+  })
 })

@@ -208,28 +208,27 @@ describe("heartbeats", () => {
     expect(events.filter(({ _tag }) => _tag === "KeepaliveChanged")).toMatchObject([{ state: "off" }])
   })
 
-  it.scoped.each<[string, unknown, string, string]>([
+  test.scoped.each<[string, unknown, string, string]>([
     ["a word", "soon", '"soon"', "interval"],
     ["a hair too small", 999, "999", "interval"],
     ["a transport", "http", '"http"', "method"]
   ])(
     "[K5] %s: refused when the backend is made, whoever says it, naming field, value and what is accepted",
-    ([, bad, quoted, field]) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const keepalive = { [field]: bad }
-        const accepted = field === "interval" ? "1 s to 24 h" : '"ping", "tool:<name>", "options" or "none"'
-        const expected = {
-          _tag: "InvalidOptions",
-          backend: "one",
-          field: `keepalive.${field}`,
-          message: `one: keepalive.${field} is ${quoted}; accepted: ${accepted}`
-        }
-        expect(yield* Effect.flip(Backend.make("one", { connector: script, keepalive }))).toMatchObject(expected)
-        const fleet = Fleet.make({ backends: { one: { connector: script } }, defaults: { keepalive } })
-        expect(yield* Effect.flip(fleet)).toMatchObject(expected)
-        expect(script.ledger.entries).toEqual([])
-      })
+    function*([, bad, quoted, field]) {
+      const script = ScriptedConnector.make()
+      const keepalive = { [field]: bad }
+      const accepted = field === "interval" ? "1 s to 24 h" : '"ping", "tool:<name>", "options" or "none"'
+      const expected = {
+        _tag: "InvalidOptions",
+        backend: "one",
+        field: `keepalive.${field}`,
+        message: `one: keepalive.${field} is ${quoted}; accepted: ${accepted}`
+      }
+      expect(yield* Effect.flip(Backend.make("one", { connector: script, keepalive }))).toMatchObject(expected)
+      const fleet = Fleet.make({ backends: { one: { connector: script } }, defaults: { keepalive } })
+      expect(yield* Effect.flip(fleet)).toMatchObject(expected)
+      expect(script.ledger.entries).toEqual([])
+    }
   )
 
   it.scoped("[K5] the ends of the range are accepted, and a backend's own interval beats its fleet's", () =>

@@ -327,21 +327,20 @@ describe("ProgressBeats", () => {
       }
     })
 
-    it.scoped.each<[string, Options, Backend.CallOptions]>([
+    test.scoped.each<[string, Options, Backend.CallOptions]>([
       ["with the option off", { calls: { progressInterval: "never" } }, {}],
       ["for a caller who does not ask for it", {}, { onprogress: undefined }]
-    ])("[G25:virtual] %s nothing is said, and nothing is sent", ([, options, given]) =>
-      Effect.gen(function*() {
-        const { connector, script } = silent()
-        const backend = yield* start(connector, options)
-        const calling = yield* call(backend, given)
-        yield* TestClock.adjust("2 minutes")
-        expect([calling.heard, pings(script)]).toEqual([[], 0])
-        script.otherwise = { connect: "hang" }
-        script.current.lose()
-        yield* TestClock.adjust("2 minutes")
-        expect(calling.heard).toEqual([])
-      }))
+    ])("[G25:virtual] %s nothing is said, and nothing is sent", function*([, options, given]) {
+      const { connector, script } = silent()
+      const backend = yield* start(connector, options)
+      const calling = yield* call(backend, given)
+      yield* TestClock.adjust("2 minutes")
+      expect([calling.heard, pings(script)]).toEqual([[], 0])
+      script.otherwise = { connect: "hang" }
+      script.current.lose()
+      yield* TestClock.adjust("2 minutes")
+      expect(calling.heard).toEqual([])
+    })
 
     it.scoped("[G25:virtual O1] a measured call that does not ask for progress hears nothing, and keeps it from no other", () =>
       Effect.gen(function*() {

@@ -3,7 +3,7 @@ import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, FiberId, Runtime, TestClock } from "effect"
-import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../../testing/test/support/vitest.js"
 
 type Support = "required" | "optional" | "forbidden"
 
@@ -140,39 +140,38 @@ describe("tasks", () => {
   })
 
   const statuses = ["sleeping", 1, null, undefined, { of: "it" }]
-  it.scoped.each((["2025", "2026"] as const).flatMap((era) => statuses.map((status) => ({ era, status }))))(
+  test.scoped.each((["2025", "2026"] as const).flatMap((era) => statuses.map((status) => ({ era, status }))))(
     "[C17:virtual] $era, $status: a status that the protocol does not know ends the call: with the outcome if there is one, and otherwise with `unknown`",
-    ({ era, status }) =>
-      Effect.gen(function*() {
-        for (
-          const [outcome, wait, ends] of [
-            [answers({ content: [{ type: "text", text: "done" }] }), 0, "done"],
-            [notFound(), 0, undefined],
-            [
-              { answer: "error", error: new RequestError({ fate: "answered", reason: "protocol", message: "odd" }) },
-              0,
-              undefined
-            ],
-            [{ answer: "never" }, 60_000, undefined]
-          ] as ReadonlyArray<readonly [ScriptedConnector.Answer, number, string | undefined]>
-        ) {
-          const { script, sent, tasks } = taskServer({ ...(era === "2026" ? { era } : {}), outcome: () => outcome })
-          const backend = yield* start(script, era === "2026" ? { calls: { tasks: "prefer" } } : {})
-          const fiber = yield* call(backend)
-          yield* TestClock.adjust(0)
-          tasks.get("t0")!.status = status as string
-          yield* TestClock.adjust(1000 + wait)
-          const exit = yield* Fiber.join(fiber)
-          expect(sent("tools/call")).toHaveLength(1)
-          if (ends !== undefined) expect(text(exit)).toBe(ends)
-          else {
-            expect(failure(exit)).toBeInstanceOf(ResultUnknown)
-            expect(failure(exit).message).toContain(
-              `has the status ${JSON.stringify(status) ?? "nothing"}, which the protocol does not know`
-            )
-          }
+    function*({ era, status }) {
+      for (
+        const [outcome, wait, ends] of [
+          [answers({ content: [{ type: "text", text: "done" }] }), 0, "done"],
+          [notFound(), 0, undefined],
+          [
+            { answer: "error", error: new RequestError({ fate: "answered", reason: "protocol", message: "odd" }) },
+            0,
+            undefined
+          ],
+          [{ answer: "never" }, 60_000, undefined]
+        ] as ReadonlyArray<readonly [ScriptedConnector.Answer, number, string | undefined]>
+      ) {
+        const { script, sent, tasks } = taskServer({ ...(era === "2026" ? { era } : {}), outcome: () => outcome })
+        const backend = yield* start(script, era === "2026" ? { calls: { tasks: "prefer" } } : {})
+        const fiber = yield* call(backend)
+        yield* TestClock.adjust(0)
+        tasks.get("t0")!.status = status as string
+        yield* TestClock.adjust(1000 + wait)
+        const exit = yield* Fiber.join(fiber)
+        expect(sent("tools/call")).toHaveLength(1)
+        if (ends !== undefined) expect(text(exit)).toBe(ends)
+        else {
+          expect(failure(exit)).toBeInstanceOf(ResultUnknown)
+          expect(failure(exit).message).toContain(
+            `has the status ${JSON.stringify(status) ?? "nothing"}, which the protocol does not know`
+          )
         }
-      })
+      }
+    }
   )
 
   test.scoped("[C18:virtual] a call has its place in the queue until its task is over, or it is given up", function*() {

@@ -4,7 +4,7 @@ import { PinStore } from "@mcp-lifeline/extensions"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, identity, Scope, TestClock } from "effect"
 import { taking } from "../../../testing/test/support/taking.js"
-import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
+import { describe, expect, test } from "../../../testing/test/support/vitest.js"
 import { PinnedConnection } from "../../src/pins/PinnedConnection.js"
 import * as PinnedConnector from "../../src/pins/PinnedConnector.js"
 import { PinnedTools } from "../../src/pins/PinnedTools.js"
@@ -213,28 +213,27 @@ describe("a pinned connection", () => {
     })
   }
 
-  it.effect.each(
+  test.effect.each(
     [
       ["interruptibly", identity],
       ["uninterruptibly", Effect.uninterruptible]
     ] as const
   )(
     "[G24] a call that is given up in the step in which the comparison ends is not sent: a connection that was made %s",
-    ([, connects]) =>
-      Effect.gen(function*() {
-        const { announced, call, calls, connection, made, server } = yield* pinned({ connects })
-        yield* call()
-        for (const round of [1, 2]) {
-          server.tools = round === 1 ? server.tools.slice(0, 1) : [...server.tools, described("write", "Writes.")]
-          made.changed()
-          let withdrawn = 0
-          const options: RequestOptions = { timeout: 60_000, onevent: () => withdrawn++ }
-          const cancel = connection.send!("tools/call", { name: "read" }, options, () => {})
-          server.onAnnounce = cancel
-          yield* TestClock.adjust(0)
-          expect([announced.count, withdrawn > 0, calls().length]).toEqual([round, true, 1])
-        }
-      })
+    function*([, connects]) {
+      const { announced, call, calls, connection, made, server } = yield* pinned({ connects })
+      yield* call()
+      for (const round of [1, 2]) {
+        server.tools = round === 1 ? server.tools.slice(0, 1) : [...server.tools, described("write", "Writes.")]
+        made.changed()
+        let withdrawn = 0
+        const options: RequestOptions = { timeout: 60_000, onevent: () => withdrawn++ }
+        const cancel = connection.send!("tools/call", { name: "read" }, options, () => {})
+        server.onAnnounce = cancel
+        yield* TestClock.adjust(0)
+        expect([announced.count, withdrawn > 0, calls().length]).toEqual([round, true, 1])
+      }
+    }
   )
 
   test.effect("[G24] a server that announces a change each time that it is asked is asked three times for a call, and then believed", function*() {

@@ -21,7 +21,7 @@ import { hosts, places } from "../../src/adopt/Hosts.js"
 import * as Launcher from "../../src/adopt/Launcher.js"
 import { adoptOf } from "../support/arguments.js"
 import * as Program from "../support/Program.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 /** What starts the program in what these tests adopt: Node.js, as the PATH finds it, with the file of the program. */
 const [node, gateway] = (await Effect.runPromise(Launcher.find({ ...Launcher.running(), script: Built.gateway }))).user
@@ -313,7 +313,7 @@ describe("adopt", () => {
     expect(missing.stdout).toMatch(/none\.json is not there; check the path/)
   })
 
-  it.scopedLive.each<[ReadonlyArray<string>, RegExp]>([
+  test.scopedLive.each<[ReadonlyArray<string>, RegExp]>([
     [["--host", "emacs"], /--host emacs is not known; accepted: .*zed/],
     [["--host"], /--host needs a value/],
     [["--host", "zed", "x.json"], /cannot be combined/],
@@ -321,17 +321,13 @@ describe("adopt", () => {
     [["a.json", "b.json"], /adopt takes only FILE/],
     [["--yes=1"], /--yes takes no value/],
     [["--only="], /--only needs a value/]
-  ])(
-    "[W7] a wrong command line ends with 2 and one line that says what is right: %j",
-    ([args, message]) =>
-      Effect.gen(function*() {
-        const { adopt } = yield* home
-        const { code, stderr, stdout } = yield* adopt(...args)
-        expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
-        expect(stderr).toMatch(/^mcp-lifeline: [^\n]+(; see|\? See) mcp-lifeline adopt --help\n$/)
-        expect(stderr).toMatch(message)
-      })
-  )
+  ])("[W7] a wrong command line ends with 2 and one line that says what is right: %j", function*([args, message]) {
+    const { adopt } = yield* home
+    const { code, stderr, stdout } = yield* adopt(...args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
+    expect(stderr).toMatch(/^mcp-lifeline: [^\n]+(; see|\? See) mcp-lifeline adopt --help\n$/)
+    expect(stderr).toMatch(message)
+  })
 
   test.scopedLive("[W7] --help names all hosts and ends with 0", function*() {
     const { adopt } = yield* home

@@ -10,7 +10,7 @@ import { callsIn } from "../support/AuditLines.js"
 import { ask, type serve, serveHere } from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
@@ -118,49 +118,48 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
     if (process.platform !== "win32") expect(statSync(gateway.audit).mode & 0o777).toBe(0o600)
   })
 
-  it.scopedLive.runIf(existsSync("/dev/full") && ["a client of 2026", "the API"].includes(door))(
+  test.scopedLive.runIf(existsSync("/dev/full") && ["a client of 2026", "the API"].includes(door))(
     "[G23:real] stop: with a full disk nothing is called, and /ready says why; go-on: calls go on, and the status counts",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        for (const full of ["stop", "go-on"]) {
-          const called = join(path, full)
-          const s = { command: process.execPath, args: [script, "s", "ok"], env: { CALLED: called } }
-          const gateway = yield* serveHere({ s }, ["--audit", "/dev/full", "--audit-full", full])
-          const { tool } = yield* open(gateway)
-          const answer = JSON.stringify(yield* Effect.promise(() => tool("s__ok")).pipe(Effect.map(plain)))
-          const { body, status } = yield* ask(`${gateway.base}/ready`)
-          const { body: { gateway: { audit } } } = yield* ask(`${gateway.base}/api/status`)
-          if (full === "stop") {
-            expect(answer).toContain(
-              "the call was not sent: nothing is done without a line in the audit, and /dev/full cannot be written (the disk is full); "
-                + "make room on the disk"
-            )
-            expect(existsSync(called)).toBe(false)
-            expect(status).toBe(503)
-            expect(body.auditProblem).toBe(
-              "/dev/full cannot be written (the disk is full), so calls are refused; make room on the disk"
-            )
-          } else {
-            expect(answer).toContain("s ok")
-            yield* Effect.promise(() => tool("s__ok"))
-            expect(readFileSync(called, "utf8")).toBe("ok\nok\n")
-            expect(status).toBe(200)
-            // The line of the start, and one for each call.
-            const losing = { file: "/dev/full", lost: 3 }
-            expect((yield* ask(`${gateway.base}/api/status`)).body.gateway.audit).toMatchObject(losing)
-            const warnings = gateway.program.stderr().split("\n").filter((line) => line.includes("cannot be written"))
-            expect(warnings).toHaveLength(1)
-          }
-          expect(audit.problem).toContain("the disk is full")
-          const { stdout } = yield* gateway.command("status", "--url", gateway.base)
-          expect(stdout).toMatch(
-            full === "stop"
-              ? /^Audit: \/dev\/full cannot be written \(the disk is full\), so calls are refused; make room on the disk$/m
-              : /^Audit: .* so calls have no line; make room on the disk\nAudit: 3 calls have no line in \/dev\/full$/m
+    function*() {
+      const path = yield* folder
+      for (const full of ["stop", "go-on"]) {
+        const called = join(path, full)
+        const s = { command: process.execPath, args: [script, "s", "ok"], env: { CALLED: called } }
+        const gateway = yield* serveHere({ s }, ["--audit", "/dev/full", "--audit-full", full])
+        const { tool } = yield* open(gateway)
+        const answer = JSON.stringify(yield* Effect.promise(() => tool("s__ok")).pipe(Effect.map(plain)))
+        const { body, status } = yield* ask(`${gateway.base}/ready`)
+        const { body: { gateway: { audit } } } = yield* ask(`${gateway.base}/api/status`)
+        if (full === "stop") {
+          expect(answer).toContain(
+            "the call was not sent: nothing is done without a line in the audit, and /dev/full cannot be written (the disk is full); "
+              + "make room on the disk"
           )
+          expect(existsSync(called)).toBe(false)
+          expect(status).toBe(503)
+          expect(body.auditProblem).toBe(
+            "/dev/full cannot be written (the disk is full), so calls are refused; make room on the disk"
+          )
+        } else {
+          expect(answer).toContain("s ok")
+          yield* Effect.promise(() => tool("s__ok"))
+          expect(readFileSync(called, "utf8")).toBe("ok\nok\n")
+          expect(status).toBe(200)
+          // The line of the start, and one for each call.
+          const losing = { file: "/dev/full", lost: 3 }
+          expect((yield* ask(`${gateway.base}/api/status`)).body.gateway.audit).toMatchObject(losing)
+          const warnings = gateway.program.stderr().split("\n").filter((line) => line.includes("cannot be written"))
+          expect(warnings).toHaveLength(1)
         }
-      })
+        expect(audit.problem).toContain("the disk is full")
+        const { stdout } = yield* gateway.command("status", "--url", gateway.base)
+        expect(stdout).toMatch(
+          full === "stop"
+            ? /^Audit: \/dev\/full cannot be written \(the disk is full\), so calls are refused; make room on the disk$/m
+            : /^Audit: .* so calls have no line; make room on the disk\nAudit: 3 calls have no line in \/dev\/full$/m
+        )
+      }
+    }
   )
 })
 

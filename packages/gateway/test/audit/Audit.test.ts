@@ -10,7 +10,7 @@ import * as Audit from "../../src/audit/Audit.js"
 import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
 import type * as Ended from "../../src/audit/Ended.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const ok: Ended.Ended = { outcome: "ok", fate: "answered" }
 const deep: unknown = JSON.parse(`${"[".repeat(5000)}"x"${"]".repeat(5000)}`)
@@ -214,29 +214,28 @@ describe("a file that cannot be written", () => {
     ])
   })
 
-  it.effect("[G23:unit] at the end: calls without an answer have a line, and what cannot be written is told", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const { begin, close, lines } = yield* recording()
-      begin({ id: "sent" }).sent(1)
-      begin({ id: "unsent" })
-      yield* close
-      expect(lines().slice(1)).toMatchObject([
-        { id: "sent", outcome: "error", reason: "Interrupted", fate: "unknown" },
-        { id: "unsent", outcome: "error", reason: "Interrupted", fate: "notSent" }
-      ])
-      // Also where it could be written until then, and where nothing is left to write.
-      for (const full of ["stop", "go-on"] as const) {
-        for (const [before, open] of [[1, 1], [0, 1], [1, 0], [3, 2]] as const) {
-          const other = yield* recording({ full })
-          rmSync(other.home, { recursive: true })
-          for (let i = 0; i < before; i++) yield* other.ended(other.begin())
-          for (let i = 0; i < open; i++) other.begin()
-          yield* other.close
-          expect(other.logged).toEqual([
-            expect.stringMatching(/does not exist\): calls /),
-            `/calls cannot be written (its folder does not exist); missing lines of calls: ${before + open}`
-          ])
-        }
+  test.scoped("[G23:unit] at the end: calls without an answer have a line, and what cannot be written is told", function*() {
+    const { begin, close, lines } = yield* recording()
+    begin({ id: "sent" }).sent(1)
+    begin({ id: "unsent" })
+    yield* close
+    expect(lines().slice(1)).toMatchObject([
+      { id: "sent", outcome: "error", reason: "Interrupted", fate: "unknown" },
+      { id: "unsent", outcome: "error", reason: "Interrupted", fate: "notSent" }
+    ])
+    // Also where it could be written until then, and where nothing is left to write.
+    for (const full of ["stop", "go-on"] as const) {
+      for (const [before, open] of [[1, 1], [0, 1], [1, 0], [3, 2]] as const) {
+        const other = yield* recording({ full })
+        rmSync(other.home, { recursive: true })
+        for (let i = 0; i < before; i++) yield* other.ended(other.begin())
+        for (let i = 0; i < open; i++) other.begin()
+        yield* other.close
+        expect(other.logged).toEqual([
+          expect.stringMatching(/does not exist\): calls /),
+          `/calls cannot be written (its folder does not exist); missing lines of calls: ${before + open}`
+        ])
       }
-    })))
+    }
+  })
 })

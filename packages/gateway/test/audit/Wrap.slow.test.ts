@@ -7,7 +7,7 @@ import { digest } from "../../src/audit/canonical.js"
 import { callsIn } from "../support/AuditLines.js"
 import { type Host, startWrap, wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
@@ -67,23 +67,22 @@ describe("wrap --audit", () => {
     if (process.platform !== "win32") expect(statSync(audit).mode & 0o777).toBe(0o600)
   })
 
-  it.scopedLive.skipIf(!existsSync("/dev/full"))(
+  test.scopedLive.skipIf(!existsSync("/dev/full"))(
     "[G23:real] with a full disk, stop calls nothing, and go-on goes on; each says so once",
-    () =>
-      Effect.gen(function*() {
-        for (const full of ["stop", "go-on"]) {
-          const { called, host } = yield* wrapped(["--audit-full", full], { file: "/dev/full" })
-          const call = yield* open(host)
-          const answers = yield* Effect.promise(async () => [await call("ok"), await call("ok")])
-          const said = answers.map((one) => one instanceof Error ? one.message : JSON.stringify(one)).join()
-          if (full === "stop") {
-            expect(said).toContain("/dev/full cannot be written (the disk is full); make room on the disk")
-            expect(called()).toEqual([])
-          } else expect(called()).toEqual(["ok", "ok"])
-          const warnings = host.stderr.split("\n").filter((line) => line.includes("cannot be written"))
-          expect(warnings).toEqual([expect.stringContaining("(the disk is full)")])
-        }
-      }),
+    function*() {
+      for (const full of ["stop", "go-on"]) {
+        const { called, host } = yield* wrapped(["--audit-full", full], { file: "/dev/full" })
+        const call = yield* open(host)
+        const answers = yield* Effect.promise(async () => [await call("ok"), await call("ok")])
+        const said = answers.map((one) => one instanceof Error ? one.message : JSON.stringify(one)).join()
+        if (full === "stop") {
+          expect(said).toContain("/dev/full cannot be written (the disk is full); make room on the disk")
+          expect(called()).toEqual([])
+        } else expect(called()).toEqual(["ok", "ok"])
+        const warnings = host.stderr.split("\n").filter((line) => line.includes("cannot be written"))
+        expect(warnings).toEqual([expect.stringContaining("(the disk is full)")])
+      }
+    },
     300_000
   )
 

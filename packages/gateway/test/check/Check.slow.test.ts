@@ -12,7 +12,7 @@ import { folder } from "../../../testing/test/support/folder.js"
 import { listening } from "../../../testing/test/support/listening.js"
 import { wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
@@ -111,15 +111,14 @@ describe.concurrent("mcp-lifeline check", () => {
     }
   )
 
-  it.live("[G2] a server that only Zed starts is no reason to fail", () =>
-    Effect.gen(function*() {
-      const text = `{ "context_servers": { "ext": { "source": "extension", "settings": {} } } }`
-      const path = yield* file(text, "settings.json")
-      const why = "is a server of an extension of Zed, which only Zed starts; it is left out here"
-      const stderr = `${path}:1: context_servers.ext: ${why}\n`
-      const expected = { code: 0, stdout: "ext  cannot be used, see below\n", stderr }
-      expect(yield* Program.run(["check", path])).toMatchObject(expected)
-    }).pipe(Effect.scoped))
+  test.scopedLive("[G2] a server that only Zed starts is no reason to fail", function*() {
+    const text = `{ "context_servers": { "ext": { "source": "extension", "settings": {} } } }`
+    const path = yield* file(text, "settings.json")
+    const why = "is a server of an extension of Zed, which only Zed starts; it is left out here"
+    const stderr = `${path}:1: context_servers.ext: ${why}\n`
+    const expected = { code: 0, stdout: "ext  cannot be used, see below\n", stderr }
+    expect(yield* Program.run(["check", path])).toMatchObject(expected)
+  })
 
   test.scopedLive("[G2] --json says the same for programs; notices alone are no reason to fail", function*() {
     const path = yield* file(good({ trust: true }))

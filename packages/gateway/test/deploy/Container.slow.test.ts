@@ -1,4 +1,3 @@
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect, Exit, Scope } from "effect"
 import { execFileSync } from "node:child_process"
@@ -22,6 +21,7 @@ import * as Image from "../support/Image.js"
 import * as Manifests from "../support/Manifests.js"
 import * as Program from "../support/Program.js"
 import { listing, scripted } from "../support/Scripted.js"
+import { afterAll, beforeAll, describe, expect, test } from "../support/vitest.js"
 
 const user = 10_001
 const token = "a-token-of-a-secret"
@@ -141,69 +141,67 @@ describe.skipIf(Image.missing !== undefined)(`the image, without an engine${Imag
   }, 900_000)
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
-  it.scopedLive("[G26:real] runs as its user with nothing but its state to write to, answers probes and clients, and ends with all that it has started", () =>
-    Effect.gen(function*() {
-      const { port } = yield* ReservedPort.make
-      const { command, folder, state } = yield* contained(image, "gateway.yaml", port)
-      const url = `http://127.0.0.1:${port}/mcp`
-      const authorization = { Authorization: `Bearer ${token}` }
-      const begun = start(command)
-      const running = yield* begun
-      const { container, first } = running
-      yield* Program.eventually(() => readFileSync(`/proc/${first}/comm`, "utf8") === "tini\n" ? true : undefined)
-      const status = readFileSync(`/proc/${first}/status`, "utf8")
-      expect(status).toMatch(new RegExp(`^Uid:\\t${user}\\t${user}\\t${user}\\t${user}$`, "m"))
-      expect(status).toMatch(/^CapEff:\t0+$/m)
-      expect(status).toMatch(/^NoNewPrivs:\t1$/m)
-      const [, options] = /^\S+ \S+ \S+ \S+ \/ (\S+)/m.exec(readFileSync(`/proc/${first}/mountinfo`, "utf8"))!
-      expect(options?.split(",")).toContain("ro")
+  test.scopedLive("[G26:real] runs as its user with nothing but its state to write to, answers probes and clients, and ends with all that it has started", function*() {
+    const { port } = yield* ReservedPort.make
+    const { command, folder, state } = yield* contained(image, "gateway.yaml", port)
+    const url = `http://127.0.0.1:${port}/mcp`
+    const authorization = { Authorization: `Bearer ${token}` }
+    const begun = start(command)
+    const running = yield* begun
+    const { container, first } = running
+    yield* Program.eventually(() => readFileSync(`/proc/${first}/comm`, "utf8") === "tini\n" ? true : undefined)
+    const status = readFileSync(`/proc/${first}/status`, "utf8")
+    expect(status).toMatch(new RegExp(`^Uid:\\t${user}\\t${user}\\t${user}\\t${user}$`, "m"))
+    expect(status).toMatch(/^CapEff:\t0+$/m)
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m)
+    const [, options] = /^\S+ \S+ \S+ \S+ \/ (\S+)/m.exec(readFileSync(`/proc/${first}/mountinfo`, "utf8"))!
+    expect(options?.split(",")).toContain("ro")
 
-      expect(yield* probe(port, "/health")).toBe(200)
-      while ((yield* probe(port, "/ready")) !== 200) yield* Effect.sleep("50 millis")
-      const health = Image.listOf(Image.only(image.last, "HEALTHCHECK")).map((one) => one.replace("7332", String(port)))
-      expect(yield* Image.exitOf({ root: image.root, stage: image.last }, health)).toBe(0)
+    expect(yield* probe(port, "/health")).toBe(200)
+    while ((yield* probe(port, "/ready")) !== 200) yield* Effect.sleep("50 millis")
+    const health = Image.listOf(Image.only(image.last, "HEALTHCHECK")).map((one) => one.replace("7332", String(port)))
+    expect(yield* Image.exitOf({ root: image.root, stage: image.last }, health)).toBe(0)
 
-      expect((yield* Effect.promise(() => Raw.send(url, "POST", {}, Raw.initialize()))).status).toBe(401)
-      const session = yield* Effect.promise(() => Raw.begin(url, undefined, authorization))
-      expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "hello" }))).toContain("hello")
+    expect((yield* Effect.promise(() => Raw.send(url, "POST", {}, Raw.initialize()))).status).toBe(401)
+    const session = yield* Effect.promise(() => Raw.begin(url, undefined, authorization))
+    expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "hello" }))).toContain("hello")
 
-      // Orphans of servers belong to process 1, which waits for them: none stays as a zombie.
-      for (let n = 0; n < 5; n++) yield* Effect.promise(() => call(url, session, "untidy__leave", {}))
-      yield* Program.eventually(() => {
-        const left = processesOf(first)
-        return left.length === 4 && left.every(({ state }) => !state.startsWith("Z")) ? true : undefined
-      })
-      yield* stop(running)
-      expect(container.stderr()).toBe("")
+    // Orphans of servers belong to process 1, which waits for them: none stays as a zombie.
+    for (let n = 0; n < 5; n++) yield* Effect.promise(() => call(url, session, "untidy__leave", {}))
+    yield* Program.eventually(() => {
+      const left = processesOf(first)
+      return left.length === 4 && left.every(({ state }) => !state.startsWith("Z")) ? true : undefined
+    })
+    yield* stop(running)
+    expect(container.stderr()).toBe("")
 
-      // What it keeps is its own, and says of no gateway that it runs.
-      const kept = statSync(join(state, "lifeline"))
-      expect([kept.uid, kept.mode & 0o777]).toEqual([user, 0o700])
-      expect(readdirSync(join(state, "lifeline", "gateways"))).toEqual([])
-      expect(yield* Image.exitOf({ root: image.root, stage: image.last }, health)).toBe(1)
+    // What it keeps is its own, and says of no gateway that it runs.
+    const kept = statSync(join(state, "lifeline"))
+    expect([kept.uid, kept.mode & 0o777]).toEqual([user, 0o700])
+    expect(readdirSync(join(state, "lifeline", "gateways"))).toEqual([])
+    expect(yield* Image.exitOf({ root: image.root, stage: image.last }, health)).toBe(1)
 
-      const again = yield* begun
-      expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "again" }))).toContain("again")
-      yield* stop(again)
-      expect(readdirSync(folder).toSorted()).toEqual(["config", "secrets", "servers", "state"])
-    }))
+    const again = yield* begun
+    expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "again" }))).toContain("again")
+    yield* stop(again)
+    expect(readdirSync(folder).toSorted()).toEqual(["config", "secrets", "servers", "state"])
+  })
 
-  it.scopedLive.skipIf(!Postgres.isInstalled)(
+  test.scopedLive.skipIf(!Postgres.isInstalled)(
     `[G26:real] is a replica with the secrets of its manifest as files${Postgres.title}`,
-    () =>
-      Effect.gen(function*() {
-        const [{ port }, { port: other }] = [yield* ReservedPort.make, yield* ReservedPort.make]
-        const database = yield* Postgres.make
-        const secrets = { "session-key": "k".repeat(44), "cluster-key": "c".repeat(44), database: database.url }
-        const address = `127.0.0.1:${other}`
-        const { command } = yield* contained(image, "cluster.yaml", port, { address, secrets })
-        const running = yield* start(command)
-        while ((yield* probe(port, "/ready")) !== 200) yield* Effect.sleep("50 millis")
-        expect(yield* probe(port, "/health")).toBe(200)
-        const url = `http://127.0.0.1:${port}/mcp`
-        const session = yield* Effect.promise(() => Raw.begin(url, undefined, { Authorization: `Bearer ${token}` }))
-        expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "hello" }))).toContain("hello")
-        yield* stop(running)
-      })
+    function*() {
+      const [{ port }, { port: other }] = [yield* ReservedPort.make, yield* ReservedPort.make]
+      const database = yield* Postgres.make
+      const secrets = { "session-key": "k".repeat(44), "cluster-key": "c".repeat(44), database: database.url }
+      const address = `127.0.0.1:${other}`
+      const { command } = yield* contained(image, "cluster.yaml", port, { address, secrets })
+      const running = yield* start(command)
+      while ((yield* probe(port, "/ready")) !== 200) yield* Effect.sleep("50 millis")
+      expect(yield* probe(port, "/health")).toBe(200)
+      const url = `http://127.0.0.1:${port}/mcp`
+      const session = yield* Effect.promise(() => Raw.begin(url, undefined, { Authorization: `Bearer ${token}` }))
+      expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "hello" }))).toContain("hello")
+      yield* stop(running)
+    }
   )
 })

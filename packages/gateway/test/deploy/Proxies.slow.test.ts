@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
 import { discoverOAuthProtectedResourceMetadata } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
@@ -20,6 +19,7 @@ import { listing, scripted } from "../support/Scripted.js"
 import { accept } from "../support/Served.js"
 import { server as serverOf, shows } from "../support/StatusPage.js"
 import { reconnectionOptions } from "../support/Unaware.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 /** A server whose calls wait for each other, so that what is not passed on at once is never passed on. */
 const [, command, ...args] = scripted(
@@ -141,197 +141,188 @@ const below: Readonly<Record<string, readonly [Proxy.Kind, () => string]>> = {
 
 describe.each(["nginx", "caddy"] as const)("the gateway", (kind) => {
   describe.skipIf(!Proxy.isInstalled(kind))(Proxy.title(kind), () => {
-    it.scopedLive("[G26:real] serves lists, calls, progress as it comes, messages, large bodies, resumed streams and ends of sessions", () =>
-      Effect.gen(function*() {
-        const { proxy, url } = yield* behind(kind)
-        expect(url).toBe(`${proxy.url}/mcp`)
-        const { call, client, logged, resumed, transport } = yield* connected(proxy, url)
-        const { tools } = yield* Effect.promise(() => client.listTools())
-        expect(tools).toContainEqual(expect.objectContaining({ name: "gate__hold" }))
-        // A proxy that collects an answer would never pass this progress on.
-        const first = yield* held(call)
-        expect(yield* Effect.promise(() => call("release"))).toBe("done")
-        expect(yield* Effect.promise(() => first.answer)).toBe("released")
-        yield* eventually(() => (logged.length > 0 ? true : undefined))
-        const long = "x".repeat(15 * 1024 * 1024)
-        expect(yield* Effect.promise(() => call("length", { text: long }))).toBe(`${long.length}`)
+    test.scopedLive("[G26:real] serves lists, calls, progress as it comes, messages, large bodies, resumed streams and ends of sessions", function*() {
+      const { proxy, url } = yield* behind(kind)
+      expect(url).toBe(`${proxy.url}/mcp`)
+      const { call, client, logged, resumed, transport } = yield* connected(proxy, url)
+      const { tools } = yield* Effect.promise(() => client.listTools())
+      expect(tools).toContainEqual(expect.objectContaining({ name: "gate__hold" }))
+      // A proxy that collects an answer would never pass this progress on.
+      const first = yield* held(call)
+      expect(yield* Effect.promise(() => call("release"))).toBe("done")
+      expect(yield* Effect.promise(() => first.answer)).toBe("released")
+      yield* eventually(() => (logged.length > 0 ? true : undefined))
+      const long = "x".repeat(15 * 1024 * 1024)
+      expect(yield* Effect.promise(() => call("length", { text: long }))).toBe(`${long.length}`)
 
-        const second = yield* held(call)
-        for (const answer of proxy.open("POST")) answer.socket.destroy()
-        yield* eventually(() => (resumed.length > 0 ? true : undefined))
-        yield* Effect.promise(() => call("release"))
-        expect(yield* Effect.promise(() => second.answer)).toBe("released")
+      const second = yield* held(call)
+      for (const answer of proxy.open("POST")) answer.socket.destroy()
+      yield* eventually(() => (resumed.length > 0 ? true : undefined))
+      yield* Effect.promise(() => call("release"))
+      expect(yield* Effect.promise(() => second.answer)).toBe("released")
 
-        const session = { ...headers, ...accept, "mcp-session-id": transport.sessionId ?? "" }
-        yield* Effect.promise(() => transport.terminateSession())
-        const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
-        const after = yield* Effect.promise(() => proxy.fetch(url, { method: "POST", headers: session, body }))
-        expect(after.status).toBe(404)
-      }))
+      const session = { ...headers, ...accept, "mcp-session-id": transport.sessionId ?? "" }
+      yield* Effect.promise(() => transport.terminateSession())
+      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+      const after = yield* Effect.promise(() => proxy.fetch(url, { method: "POST", headers: session, body }))
+      expect(after.status).toBe(404)
+    })
 
-    it.scopedLive(
+    test.scopedLive(
       "[G26:real] keeps a call and the client's own stream that are silent for longer than the proxy allows",
-      () =>
-        Effect.gen(function*() {
-          const { proxy, url } = yield* behind(kind, { recipe: impatient[kind]() })
-          const { call, resumed } = yield* connected(proxy, url)
-          const answer = call("hold")
-          yield* eventually(() => (proxy.open("POST").length > 0 ? true : undefined))
-          const streams = [...proxy.open("GET"), ...proxy.open("POST")]
-          yield* Effect.sleep(silence)
-          expect(streams.length).toBeGreaterThan(1)
-          expect(streams.map(({ destroyed }) => destroyed)).not.toContain(true)
-          yield* Effect.promise(() => call("release"))
-          expect(yield* Effect.promise(() => answer)).toBe("released")
-          expect(resumed).toEqual([])
-        }),
+      function*() {
+        const { proxy, url } = yield* behind(kind, { recipe: impatient[kind]() })
+        const { call, resumed } = yield* connected(proxy, url)
+        const answer = call("hold")
+        yield* eventually(() => (proxy.open("POST").length > 0 ? true : undefined))
+        const streams = [...proxy.open("GET"), ...proxy.open("POST")]
+        yield* Effect.sleep(silence)
+        expect(streams.length).toBeGreaterThan(1)
+        expect(streams.map(({ destroyed }) => destroyed)).not.toContain(true)
+        yield* Effect.promise(() => call("release"))
+        expect(yield* Effect.promise(() => answer)).toBe("released")
+        expect(resumed).toEqual([])
+      },
       400_000
     )
 
-    it.scopedLive("[G26:real G10] a client keeps its session when the gateway is killed behind the proxy", () =>
-      Effect.gen(function*() {
-        const { program, proxy, start, url } = yield* behind(kind)
-        const { call, transport } = yield* connected(proxy, url)
-        const id = transport.sessionId
-        expect(yield* Effect.promise(() => call("length", { text: "abc" }))).toBe("3")
-        program.signal("SIGKILL")
-        yield* program.ended
-        yield* start
-        expect(yield* Effect.promise(() => call("length", { text: "abcd" }))).toBe("4")
-        expect(transport.sessionId).toBe(id)
-      }))
+    test.scopedLive("[G26:real G10] a client keeps its session when the gateway is killed behind the proxy", function*() {
+      const { program, proxy, start, url } = yield* behind(kind)
+      const { call, transport } = yield* connected(proxy, url)
+      const id = transport.sessionId
+      expect(yield* Effect.promise(() => call("length", { text: "abc" }))).toBe("3")
+      program.signal("SIGKILL")
+      yield* program.ended
+      yield* start
+      expect(yield* Effect.promise(() => call("length", { text: "abcd" }))).toBe("4")
+      expect(transport.sessionId).toBe(id)
+    })
 
-    it.scopedLive("[G26:real] nobody gets in by the proxy without the token, nor pages of elsewhere; probes do", () =>
-      Effect.gen(function*() {
-        const { proxy } = yield* behind(kind)
-        const ask = (path: string, more: Record<string, string> = {}, method = "GET") =>
-          Effect.promise(async () => {
-            const response = await proxy.fetch(`${proxy.url}${path}`, { method, headers: more })
-            return { status: response.status, text: await response.text() }
-          })
-        expect(yield* ask("/api/status", { "x-forwarded-for": "127.0.0.1" })).toMatchObject({ status: 401 })
-        expect(yield* ask("/api/status", { authorization: "Bearer another" })).toMatchObject({ status: 401 })
-        expect(yield* ask("/metrics")).toMatchObject({ status: 401 })
-        expect(yield* ask("/health")).toEqual({ status: 200, text: `{"status":"ok"}` })
-        const shown = { status: 200, text: expect.stringContaining(`"url":"${proxy.url}/mcp"`) }
-        expect(yield* ask("/api/status", headers)).toMatchObject(shown)
-        const page = (origin: string) => ask("/api/servers/gate/reconnect", { ...headers, origin }, "POST")
-        expect(yield* page(proxy.url)).toMatchObject({ status: 200 })
-        expect(yield* page("https://evil.example")).toMatchObject({ status: 403 })
-      }))
+    test.scopedLive("[G26:real] nobody gets in by the proxy without the token, nor pages of elsewhere; probes do", function*() {
+      const { proxy } = yield* behind(kind)
+      const ask = (path: string, more: Record<string, string> = {}, method = "GET") =>
+        Effect.promise(async () => {
+          const response = await proxy.fetch(`${proxy.url}${path}`, { method, headers: more })
+          return { status: response.status, text: await response.text() }
+        })
+      expect(yield* ask("/api/status", { "x-forwarded-for": "127.0.0.1" })).toMatchObject({ status: 401 })
+      expect(yield* ask("/api/status", { authorization: "Bearer another" })).toMatchObject({ status: 401 })
+      expect(yield* ask("/metrics")).toMatchObject({ status: 401 })
+      expect(yield* ask("/health")).toEqual({ status: 200, text: `{"status":"ok"}` })
+      const shown = { status: 200, text: expect.stringContaining(`"url":"${proxy.url}/mcp"`) }
+      expect(yield* ask("/api/status", headers)).toMatchObject(shown)
+      const page = (origin: string) => ask("/api/servers/gate/reconnect", { ...headers, origin }, "POST")
+      expect(yield* page(proxy.url)).toMatchObject({ status: 200 })
+      expect(yield* page("https://evil.example")).toMatchObject({ status: 403 })
+    })
 
-    it.scopedLive("[G26:real] without --public-url, the answer through the proxy names that option", () =>
-      Effect.gen(function*() {
-        const { port } = yield* ReservedPort.make
-        const proxy = yield* Proxy.start(kind, Proxy.whole[kind](), `127.0.0.1:${port}`, yield* Proxy.port)
-        const program = yield* Program.startHere(["serve", "--port", String(port)])
-        yield* program.prints(/^Serving/m)
-        const answer = yield* Effect.promise(() => proxy.fetch(`${proxy.url}/api/status`))
-        const refused = [403, expect.stringContaining("behind a proxy, start it with --public-url")]
-        expect([answer.status, yield* Effect.promise(() => answer.text())]).toEqual(refused)
-      }))
+    test.scopedLive("[G26:real] without --public-url, the answer through the proxy names that option", function*() {
+      const { port } = yield* ReservedPort.make
+      const proxy = yield* Proxy.start(kind, Proxy.whole[kind](), `127.0.0.1:${port}`, yield* Proxy.port)
+      const program = yield* Program.startHere(["serve", "--port", String(port)])
+      yield* program.prints(/^Serving/m)
+      const answer = yield* Effect.promise(() => proxy.fetch(`${proxy.url}/api/status`))
+      const refused = [403, expect.stringContaining("behind a proxy, start it with --public-url")]
+      expect([answer.status, yield* Effect.promise(() => answer.text())]).toEqual(refused)
+    })
 
-    it.scopedLive("[G26:real] the recipe says who the client is, and passes nothing on that the client says of that", () =>
-      Effect.gen(function*() {
-        const seen: Array<IncomingHttpHeaders> = []
-        const upstream = yield* listening(createServer(({ headers }, response) => {
-          seen.push(headers)
-          response.end()
-        }))
-        const proxy = yield* Proxy.start(kind, Proxy.whole[kind](), new URL(upstream).host, yield* Proxy.port)
-        const lies = { forwarded: "for=9.9.9.9", "x-forwarded-for": "9.9.9.9", "x-forwarded-proto": "gopher" }
-        yield* Effect.promise(() => proxy.fetch(`${proxy.url}/mcp`, { headers: { ...lies, ...headers } }))
-        expect(seen).toEqual([expect.objectContaining({
-          authorization: headers.authorization,
-          host: expect.stringMatching(/^mcp\.example\.com(:\d+)?$/),
-          "x-forwarded-for": "127.0.0.1",
-          "x-forwarded-proto": "https"
-        })])
-        expect(seen[0]?.forwarded ?? "").toBe("")
+    test.scopedLive("[G26:real] the recipe says who the client is, and passes nothing on that the client says of that", function*() {
+      const seen: Array<IncomingHttpHeaders> = []
+      const upstream = yield* listening(createServer(({ headers }, response) => {
+        seen.push(headers)
+        response.end()
       }))
+      const proxy = yield* Proxy.start(kind, Proxy.whole[kind](), new URL(upstream).host, yield* Proxy.port)
+      const lies = { forwarded: "for=9.9.9.9", "x-forwarded-for": "9.9.9.9", "x-forwarded-proto": "gopher" }
+      yield* Effect.promise(() => proxy.fetch(`${proxy.url}/mcp`, { headers: { ...lies, ...headers } }))
+      expect(seen).toEqual([expect.objectContaining({
+        authorization: headers.authorization,
+        host: expect.stringMatching(/^mcp\.example\.com(:\d+)?$/),
+        "x-forwarded-for": "127.0.0.1",
+        "x-forwarded-proto": "https"
+      })])
+      expect(seen[0]?.forwarded ?? "").toBe("")
+    })
   })
 })
 
 describe.each(Object.entries(below))("the gateway below a path of %s", (_, [kind, recipe]) => {
   describe.skipIf(!Proxy.isInstalled(kind))(Proxy.title(kind), () => {
-    it.scopedLive("[G26:real] serves clients, the page, its files and its stream of events", () =>
-      Effect.gen(function*() {
-        const { proxy, url } = yield* behind(kind, { path: "/tools", recipe: recipe() })
-        expect(url).toBe(`${proxy.url}/tools/mcp`)
-        const { call } = yield* connected(proxy, url)
-        const first = yield* held(call)
-        yield* Effect.promise(() => call("release"))
-        expect(yield* Effect.promise(() => first.answer)).toBe("released")
-        const ask = (path: string) => Effect.promise(() => proxy.fetch(`${proxy.url}${path}`, { headers }))
-        const moved = yield* ask("/tools")
-        expect(new URL(moved.headers.get("location") ?? "", proxy.url).pathname).toBe("/tools/")
-        expect(Math.floor(moved.status / 100)).toBe(3)
-        const page = yield* Effect.promise(async () => (await proxy.fetch(`${proxy.url}/tools/`)).text())
-        expect(page).toContain("Lifeline")
-        for (const file of ["page/main.mjs", "page/style.css"]) expect((yield* ask(`/tools/${file}`)).status).toBe(200)
-        const events = yield* ask("/tools/api/events")
-        const reader = events.body!.getReader()
-        const { value } = yield* Effect.promise(() => reader.read())
-        expect(new TextDecoder().decode(value)).toContain("event: ")
-        yield* Effect.promise(() => reader.cancel())
-      }))
+    test.scopedLive("[G26:real] serves clients, the page, its files and its stream of events", function*() {
+      const { proxy, url } = yield* behind(kind, { path: "/tools", recipe: recipe() })
+      expect(url).toBe(`${proxy.url}/tools/mcp`)
+      const { call } = yield* connected(proxy, url)
+      const first = yield* held(call)
+      yield* Effect.promise(() => call("release"))
+      expect(yield* Effect.promise(() => first.answer)).toBe("released")
+      const ask = (path: string) => Effect.promise(() => proxy.fetch(`${proxy.url}${path}`, { headers }))
+      const moved = yield* ask("/tools")
+      expect(new URL(moved.headers.get("location") ?? "", proxy.url).pathname).toBe("/tools/")
+      expect(Math.floor(moved.status / 100)).toBe(3)
+      const page = yield* Effect.promise(async () => (await proxy.fetch(`${proxy.url}/tools/`)).text())
+      expect(page).toContain("Lifeline")
+      for (const file of ["page/main.mjs", "page/style.css"]) expect((yield* ask(`/tools/${file}`)).status).toBe(200)
+      const events = yield* ask("/tools/api/events")
+      const reader = events.body!.getReader()
+      const { value } = yield* Effect.promise(() => reader.read())
+      expect(new TextDecoder().decode(value)).toContain("event: ")
+      yield* Effect.promise(() => reader.cancel())
+    })
 
-    it.scopedLive("[G26:real G21] clients find out where to sign in, by the answer to their request and without it", () =>
-      Effect.gen(function*() {
-        const issuer = yield* Issuer.make
-        const auth = { issuer: issuer.url }
-        const { proxy, url } = yield* behind(kind, { auth, path: "/tools", recipe: wellKnown[kind](recipe()) })
-        const root = `${proxy.url}/.well-known/oauth-protected-resource/tools/mcp`
-        const asked: Array<string> = []
-        const ask = (input: string | URL, init?: RequestInit) => {
-          asked.push(String(input))
-          return proxy.fetch(input, init)
-        }
-        // What the official client does if it is told nothing.
-        const found = yield* Effect.promise(() => discoverOAuthProtectedResourceMetadata(url, undefined, ask))
-        expect(found).toMatchObject({ resource: url, authorization_servers: [issuer.url] })
-        expect(asked).toEqual([root])
-        const refused = yield* Effect.promise(() => proxy.fetch(url, { method: "POST" }))
-        expect(refused.status).toBe(401)
-        const [, named = ""] = /resource_metadata="([^"]+)"/.exec(refused.headers.get("www-authenticate") ?? "") ?? []
-        const document = yield* Effect.promise(async () => (await proxy.fetch(named)).json())
-        expect(document).toEqual(found)
-        // For whom the document says that tokens are, they are.
-        const authorization = `Bearer ${yield* Effect.promise(() => issuer.sign(url))}`
-        const statusOf = (path: string) =>
-          Effect.promise(async () => (await proxy.fetch(path, { headers: { authorization } })).status)
-        expect(yield* statusOf(`${proxy.url}/tools/api/status`)).toBe(200)
-        // Nothing else of the gateway is there.
-        for (const path of [`${root}/api/status`, root.replace("/mcp", "/api/status")]) {
-          expect([path, yield* statusOf(path)]).toEqual([path, 404])
-        }
-      }))
+    test.scopedLive("[G26:real G21] clients find out where to sign in, by the answer to their request and without it", function*() {
+      const issuer = yield* Issuer.make
+      const auth = { issuer: issuer.url }
+      const { proxy, url } = yield* behind(kind, { auth, path: "/tools", recipe: wellKnown[kind](recipe()) })
+      const root = `${proxy.url}/.well-known/oauth-protected-resource/tools/mcp`
+      const asked: Array<string> = []
+      const ask = (input: string | URL, init?: RequestInit) => {
+        asked.push(String(input))
+        return proxy.fetch(input, init)
+      }
+      // What the official client does if it is told nothing.
+      const found = yield* Effect.promise(() => discoverOAuthProtectedResourceMetadata(url, undefined, ask))
+      expect(found).toMatchObject({ resource: url, authorization_servers: [issuer.url] })
+      expect(asked).toEqual([root])
+      const refused = yield* Effect.promise(() => proxy.fetch(url, { method: "POST" }))
+      expect(refused.status).toBe(401)
+      const [, named = ""] = /resource_metadata="([^"]+)"/.exec(refused.headers.get("www-authenticate") ?? "") ?? []
+      const document = yield* Effect.promise(async () => (await proxy.fetch(named)).json())
+      expect(document).toEqual(found)
+      // For whom the document says that tokens are, they are.
+      const authorization = `Bearer ${yield* Effect.promise(() => issuer.sign(url))}`
+      const statusOf = (path: string) =>
+        Effect.promise(async () => (await proxy.fetch(path, { headers: { authorization } })).status)
+      expect(yield* statusOf(`${proxy.url}/tools/api/status`)).toBe(200)
+      // Nothing else of the gateway is there.
+      for (const path of [`${root}/api/status`, root.replace("/mcp", "/api/status")]) {
+        expect([path, yield* statusOf(path)]).toEqual([path, 404])
+      }
+    })
   })
 })
 
 describe.skipIf(!Proxy.isInstalled("nginx") || Chromium.executable === undefined)(
   Chromium.title(Proxy.title("nginx")),
   () => {
-    it.scopedLive("[G26:real] the status page works below a path: it asks for the token, is live, and its buttons do what they say", () =>
-      Effect.gen(function*() {
-        const [kind, recipe] = below["nginx, which takes the path off"]!
-        const { proxy } = yield* behind(kind, { path: "/tools", recipe: recipe() })
-        const rules = `--host-resolver-rules=MAP ${Proxy.name} 127.0.0.1`
-        const browser = yield* Effect.acquireRelease(
-          Effect.promise(() => Chromium.launch([rules, "--ignore-certificate-errors"])),
-          (browser) => Effect.promise(() => browser.close())
-        )
-        const { page } = yield* Chromium.open(browser, `${proxy.url}/tools/`)
-        yield* Effect.promise(async () => {
-          await page.getByLabel("Token").fill(token)
-          await page.keyboard.press("Enter")
-        })
-        const gate = serverOf(page, "gate")
-        yield* shows(gate.state, "Connected")
-        yield* Effect.promise(() => page.getByRole("button", { name: "gate", exact: true }).click())
-        yield* shows(gate.generation, /^1$/)
-        yield* Effect.promise(() => gate.row.getByRole("button", { name: "Reconnect gate" }).click())
-        yield* shows(gate.generation, /^2$/)
-      }))
+    test.scopedLive("[G26:real] the status page works below a path: it asks for the token, is live, and its buttons do what they say", function*() {
+      const [kind, recipe] = below["nginx, which takes the path off"]!
+      const { proxy } = yield* behind(kind, { path: "/tools", recipe: recipe() })
+      const rules = `--host-resolver-rules=MAP ${Proxy.name} 127.0.0.1`
+      const browser = yield* Effect.acquireRelease(
+        Effect.promise(() => Chromium.launch([rules, "--ignore-certificate-errors"])),
+        (browser) => Effect.promise(() => browser.close())
+      )
+      const { page } = yield* Chromium.open(browser, `${proxy.url}/tools/`)
+      yield* Effect.promise(async () => {
+        await page.getByLabel("Token").fill(token)
+        await page.keyboard.press("Enter")
+      })
+      const gate = serverOf(page, "gate")
+      yield* shows(gate.state, "Connected")
+      yield* Effect.promise(() => page.getByRole("button", { name: "gate", exact: true }).click())
+      yield* shows(gate.generation, /^1$/)
+      yield* Effect.promise(() => gate.row.getByRole("button", { name: "Reconnect gate" }).click())
+      yield* shows(gate.generation, /^2$/)
+    })
   }
 )

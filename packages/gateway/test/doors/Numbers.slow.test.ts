@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -8,6 +7,7 @@ import { folder } from "../../../testing/test/support/folder.js"
 import { pairs } from "../../../testing/test/support/pairs.js"
 import { serveHere, untilStatus } from "../support/Gateway.js"
 import { fixture } from "../support/Program.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const numbers =
   `{"id":9007199254740993,"one":1.0,"huge":1e400,"zero":-0,"small":1E-07,"in":[568105584918935294,{"price":10.50}]}`
@@ -109,22 +109,21 @@ describe("[W10] numbers pass as they are written", () => {
     Object.entries(clients).map((client) => [door, client] as const)
   )
   for (const [[[door, open], [who, { first, meta }]], kind] of pairs(callers, servers, 3)) {
-    it.live(`${door}, ${who}, ${kind}`, () =>
-      Effect.gen(function*() {
-        const say = yield* open(yield* server(kind))
-        yield* say(first)
-        const list = yield* say(`{"jsonrpc":"2.0","id":"list","method":"tools/list","params":{"_meta":{${meta}}}}`)
-        expect(list.at(-1)).toContain(schema)
-        const said = yield* say(
-          `{"jsonrpc":"2.0","id":"call","method":"tools/call","params":{"name":"add","arguments":${numbers},"_meta":{"progressToken":7,${meta}},"y":4.0}}`
-        )
-        expect(said.at(-1)).toContain(`"structuredContent":${numbers}`)
-        expect(said.at(-1)).toContain(`"x":2.0`)
-        const sent: string = JSON.parse(said.at(-1)!).result.content[0].text
-        expect(sent).toContain(`"arguments":${numbers}`)
-        expect(sent).toContain(`"x":3.0`)
-        expect(sent).toContain(`"y":4.0`)
-        if (!kind.startsWith("json")) expect(said[0]).toContain(`"progress":1.0,"total":4.50`)
-      }).pipe(Effect.scoped), 60_000)
+    test.scopedLive(`${door}, ${who}, ${kind}`, function*() {
+      const say = yield* open(yield* server(kind))
+      yield* say(first)
+      const list = yield* say(`{"jsonrpc":"2.0","id":"list","method":"tools/list","params":{"_meta":{${meta}}}}`)
+      expect(list.at(-1)).toContain(schema)
+      const said = yield* say(
+        `{"jsonrpc":"2.0","id":"call","method":"tools/call","params":{"name":"add","arguments":${numbers},"_meta":{"progressToken":7,${meta}},"y":4.0}}`
+      )
+      expect(said.at(-1)).toContain(`"structuredContent":${numbers}`)
+      expect(said.at(-1)).toContain(`"x":2.0`)
+      const sent: string = JSON.parse(said.at(-1)!).result.content[0].text
+      expect(sent).toContain(`"arguments":${numbers}`)
+      expect(sent).toContain(`"x":3.0`)
+      expect(sent).toContain(`"y":4.0`)
+      if (!kind.startsWith("json")) expect(said[0]).toContain(`"progress":1.0,"total":4.50`)
+    }, 60_000)
   }
 })

@@ -120,17 +120,16 @@ describe("the running gateways", () => {
     }).pipe(inFolder(yield* folder))
   })
 
-  it.scopedLive.skipIf(!hasIPv6)(
+  test.scopedLive.skipIf(!hasIPv6)(
     "[G1] one that listens at an address of version 6 is found by it, however that is written",
-    () =>
-      Effect.gen(function*() {
-        const url = yield* listening(prove, undefined, "::1")
-        const port = Number(new URL(url).port)
-        yield* Effect.gen(function*() {
-          yield* register(url)
-          for (const host of ["::1", "[::1]", "::"]) expect((yield* RunningGateways.at(host, port))?.url).toBe(url)
-        }).pipe(inFolder(yield* folder))
-      })
+    function*() {
+      const url = yield* listening(prove, undefined, "::1")
+      const port = Number(new URL(url).port)
+      yield* Effect.gen(function*() {
+        yield* register(url)
+        for (const host of ["::1", "[::1]", "::"]) expect((yield* RunningGateways.at(host, port))?.url).toBe(url)
+      }).pipe(inFolder(yield* folder))
+    }
   )
 
   it("[G1] is asked with its token, if it has one", () => {

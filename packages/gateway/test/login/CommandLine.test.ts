@@ -4,7 +4,7 @@ import * as Cli from "../../src/Cli.js"
 import type { UsageError } from "../../src/text/Errors.js"
 import { loginOptions } from "../support/loginOptions.js"
 import { mistake } from "../support/mistake.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const parse = (args: ReadonlyArray<string>, variables: Readonly<Record<string, string>> = {}) =>
   Effect.try({ try: () => Cli.read(args, variables), catch: (error) => error as UsageError })
@@ -94,7 +94,7 @@ describe("the command line of login, logout and auth", () => {
   const each = (option: string, why: string, ...values: ReadonlyArray<string>) =>
     values.map((value): Row => [`${option} ${why}`, ["login", url, `${option}=${value}`]])
 
-  it.effect.each<Row>([
+  test.effect.each<Row>([
     ["--browser cannot be combined with --no-browser; keep one", ["login", url, "--browser", "--no-browser"]],
     ["--client-issuer needs a value", ["login", url, "--client-issuer="]],
     ...each("--client-issuer", "must be an address that begins with https://", "http://login.example", "login.example"),
@@ -112,10 +112,9 @@ describe("the command line of login, logout and auth", () => {
     ["logout needs a server, or --all", ["logout"]],
     ["logout needs a server, or --all", ["logout", "--account", "work"]],
     ["--all cannot be combined with a server; keep one", ["logout", url, "--all"]]
-  ])("[A1] is refused: %s", ([message, args]) =>
-    Effect.gen(function*() {
-      expect(yield* Effect.flip(parse(args))).toEqual(mistake(`${message}; see mcp-lifeline ${args[0]} --help`))
-    }))
+  ])("[A1] is refused: %s", function*([message, args]) {
+    expect(yield* Effect.flip(parse(args))).toEqual(mistake(`${message}; see mcp-lifeline ${args[0]} --help`))
+  })
 
   test.effect("[A1] a login without a server is refused", function*() {
     const { _tag, message } = yield* Effect.flip(parse(["login"]))

@@ -179,31 +179,30 @@ describe("login with a browser", () => {
     expect([server.registrations.length, yield* pending]).toEqual([1, []])
   })
 
-  it.scopedLive.skipIf(process.platform === "win32")(
+  test.scopedLive.skipIf(process.platform === "win32")(
     "[A4] opens the browser that the environment names where it is asked to, and not under CI",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        const [command, opened] = [join(path, "browser"), join(path, "opened")]
-        writeFileSync(command, `#!/bin/sh\nprintf '%s' "$1" > '${opened}.new' && mv '${opened}.new' '${opened}'\n`)
-        chmodSync(command, 0o755)
-        yield* environment({ BROWSER: command, CI: "true" })
-        const { begin, pending } = yield* setup()
-        const quiet = yield* begin({ browser: true })
-        const address = yield* quiet.prints(printed)
-        expect(quiet.lines[0]).toMatch(/^Open this address to sign in:\n/)
-        yield* Fiber.interrupt(quiet.fiber)
-        yield* environment({ CI: "" })
-        const login = yield* begin({ browser: true })
-        expect(yield* login.prints(printed)).toBe(address)
-        const shown = /^Open this address to sign in \(a browser is opened, unless another process has done so\):\n/
-        expect(login.lines[0]).toMatch(shown)
-        yield* Effect.promise(() => vi.waitUntil(() => existsSync(opened), { timeout: 60_000, interval: 5 }))
-        expect(readFileSync(opened, "utf8")).toBe(address)
-        expect(yield* pending).toMatchObject([{ address, opened: true }])
-        yield* visit(address)
-        expect(yield* login.ended).toEqual(succeeded)
-      })
+    function*() {
+      const path = yield* folder
+      const [command, opened] = [join(path, "browser"), join(path, "opened")]
+      writeFileSync(command, `#!/bin/sh\nprintf '%s' "$1" > '${opened}.new' && mv '${opened}.new' '${opened}'\n`)
+      chmodSync(command, 0o755)
+      yield* environment({ BROWSER: command, CI: "true" })
+      const { begin, pending } = yield* setup()
+      const quiet = yield* begin({ browser: true })
+      const address = yield* quiet.prints(printed)
+      expect(quiet.lines[0]).toMatch(/^Open this address to sign in:\n/)
+      yield* Fiber.interrupt(quiet.fiber)
+      yield* environment({ CI: "" })
+      const login = yield* begin({ browser: true })
+      expect(yield* login.prints(printed)).toBe(address)
+      const shown = /^Open this address to sign in \(a browser is opened, unless another process has done so\):\n/
+      expect(login.lines[0]).toMatch(shown)
+      yield* Effect.promise(() => vi.waitUntil(() => existsSync(opened), { timeout: 60_000, interval: 5 }))
+      expect(readFileSync(opened, "utf8")).toBe(address)
+      expect(yield* pending).toMatchObject([{ address, opened: true }])
+      yield* visit(address)
+      expect(yield* login.ended).toEqual(succeeded)
+    }
   )
 
   test.scopedLive("[A4] opens a browser by itself only where both standard input and output are a terminal", function*() {

@@ -13,7 +13,7 @@ import * as Program from "../support/Program.js"
 import * as Served from "../support/Served.js"
 import { evaluate, focused, perClient, press, run, serve, server, shows, tabTo } from "../support/StatusPage.js"
 import * as TestClient from "../support/TestClient.js"
-import { afterAll, beforeAll, describe, expect, it, test } from "../support/vitest.js"
+import { afterAll, beforeAll, describe, expect, test } from "../support/vitest.js"
 
 let browser: Browser
 /** A server with the tools of a file. */
@@ -27,18 +27,17 @@ describe.skipIf(Chromium.executable === undefined)(Chromium.title("the status pa
   })
   afterAll(() => browser.close())
 
-  it.scopedLive.skipIf(!existsSync("/dev/full"))(
+  test.scopedLive.skipIf(!existsSync("/dev/full"))(
     "[G16 G23] says where calls are recorded, and what of them is not, and why",
-    () =>
-      Effect.gen(function*() {
-        const { base } = yield* serve({ args: ["--port", "0", "--audit", "/dev/full", "--audit-full", "go-on"] })
-        const { complaints, page } = yield* browse(base)
-        yield* shows(
-          page.locator("#gateway"),
-          /Audit\s*\/dev\/full cannot be written \(the disk is full\), so calls have no line; make room on the disk\. 1 call has no line/
-        )
-        expect(complaints).toEqual([])
-      })
+    function*() {
+      const { base } = yield* serve({ args: ["--port", "0", "--audit", "/dev/full", "--audit-full", "go-on"] })
+      const { complaints, page } = yield* browse(base)
+      yield* shows(
+        page.locator("#gateway"),
+        /Audit\s*\/dev\/full cannot be written \(the disk is full\), so calls have no line; make room on the disk\. 1 call has no line/
+      )
+      expect(complaints).toEqual([])
+    }
   )
 
   test.scopedLive("[G5, G16] a server that is killed leaves and returns, live, and its words do no harm; so does a save that is refused", function*() {

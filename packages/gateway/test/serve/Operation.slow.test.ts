@@ -13,7 +13,7 @@ import { ask, isConnected, serve, untilStatus } from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import { rejection } from "../support/Served.js"
 import * as TestClient from "../support/TestClient.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const { resolve } = createRequire(import.meta.url)
 const node = process.execPath
@@ -89,23 +89,22 @@ describe.concurrent("a gateway that is operated", () => {
     }
   )
 
-  it.scopedLive.skipIf(!isThere("systemd-notify") || !isThere("python3"))(
+  test.scopedLive.skipIf(!isThere("systemd-notify") || !isThere("python3"))(
     "[G7] systemd is told that it is ready, that it lives and that it stops",
-    () =>
-      Effect.gen(function*() {
-        const socket = join(yield* folder, "notify")
-        const systemd = yield* Program.start(["-c", receiver, socket], {}, ["python3"])
-        yield* systemd.prints(/bound/)
-        const { base, program } = yield* serve({ memory }, [], { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "300000" })
-        yield* systemd.prints(/READY=1/)
-        expect(systemd.stdout()).toContain(`STATUS=Serving ${base}/mcp`)
-        yield* systemd.prints(/(WATCHDOG=1[^]*){3}/)
-        expect(systemd.stdout()).not.toContain("STOPPING=1")
-        program.signal("SIGTERM")
-        expect(yield* program.ended).toEqual({ code: 0, signal: null })
-        yield* systemd.prints(/STOPPING=1/)
-        expect(program.stderr()).toBe("")
-      })
+    function*() {
+      const socket = join(yield* folder, "notify")
+      const systemd = yield* Program.start(["-c", receiver, socket], {}, ["python3"])
+      yield* systemd.prints(/bound/)
+      const { base, program } = yield* serve({ memory }, [], { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "300000" })
+      yield* systemd.prints(/READY=1/)
+      expect(systemd.stdout()).toContain(`STATUS=Serving ${base}/mcp`)
+      yield* systemd.prints(/(WATCHDOG=1[^]*){3}/)
+      expect(systemd.stdout()).not.toContain("STOPPING=1")
+      program.signal("SIGTERM")
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+      yield* systemd.prints(/STOPPING=1/)
+      expect(program.stderr()).toBe("")
+    }
   )
 
   test.scopedLive("[O1] spans and metrics go where OpenTelemetry's variables say, in the trace of the client, the rest when it ends", function*() {

@@ -14,7 +14,7 @@ import { folder as makeFolder } from "../../../testing/test/support/folder.js"
 import * as Gateway from "../support/Gateway.js"
 import * as Inspector from "../support/Inspector.js"
 import * as Program from "../support/Program.js"
-import { afterAll, beforeAll, describe, expect, it, test } from "../support/vitest.js"
+import { afterAll, beforeAll, describe, expect, test } from "../support/vitest.js"
 
 const published = (name: string): string =>
   join(dirname(createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)), "dist/index.js")
@@ -197,19 +197,18 @@ describe("published clients and servers", () => {
     expect((yield* ask("--method", "prompts/get", "--prompt-name", "every__simple-prompt")).messages).not.toEqual([])
   })
 
-  it.scopedLive.skipIf(!isThere)(
+  test.scopedLive.skipIf(!isThere)(
     `[G3] mcporter lists and calls${isThere ? "" : " (skipped: mcporter cannot be installed from the registry)"}`,
-    () =>
-      Effect.gen(function*() {
-        const { folder, url } = shared
-        const config = join(folder, "mcporter.json")
-        writeFileSync(config, JSON.stringify({ mcpServers: { lifeline: { baseUrl: url.href } } }))
-        const ask = (...args: ReadonlyArray<string>) =>
-          Effect.promise(() => run(mcporter, ["--config", config, ...args], folder))
-        const listed = yield* ask("list", "lifeline", "--json")
-        expect(listed.stdout).toContain("every__echo")
-        const called = yield* ask("call", "lifeline.every__echo", "message=hi")
-        expect([called.code, called.stdout.trim()]).toEqual([0, "Echo: hi"])
-      })
+    function*() {
+      const { folder, url } = shared
+      const config = join(folder, "mcporter.json")
+      writeFileSync(config, JSON.stringify({ mcpServers: { lifeline: { baseUrl: url.href } } }))
+      const ask = (...args: ReadonlyArray<string>) =>
+        Effect.promise(() => run(mcporter, ["--config", config, ...args], folder))
+      const listed = yield* ask("list", "lifeline", "--json")
+      expect(listed.stdout).toContain("every__echo")
+      const called = yield* ask("call", "lifeline.every__echo", "message=hi")
+      expect([called.code, called.stdout.trim()]).toEqual([0, "Echo: hi"])
+    }
   )
 })

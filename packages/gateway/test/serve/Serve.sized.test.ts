@@ -8,7 +8,7 @@ import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import { listing, scripted } from "../support/Scripted.js"
 import * as TestClient from "../support/TestClient.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const config = (mcpServers: unknown) =>
   Effect.map(folder, (path) => {
@@ -103,17 +103,16 @@ describe.concurrent("mcp-lifeline serve", () => {
     }
   )
 
-  it.scopedLive.runIf(bySize(false, true))(
+  test.scopedLive.runIf(bySize(false, true))(
     "[G7:killed] even when it is killed, the servers of the demo end",
-    () =>
-      Effect.gen(function*() {
-        const { program } = yield* serve()
-        yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
-        const all = Program.family(program.pid)
-        program.signal("SIGKILL")
-        yield* program.ended
-        yield* Effect.forEach(all, Program.gone)
-      })
+    function*() {
+      const { program } = yield* serve()
+      yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
+      const all = Program.family(program.pid)
+      program.signal("SIGKILL")
+      yield* program.ended
+      yield* Effect.forEach(all, Program.gone)
+    }
   )
 })
 

@@ -7,7 +7,7 @@ import { answered, call, connect } from "../support/Callers.js"
 import * as Chromium from "../support/Chromium.js"
 import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const proxy = Effect.fnUntraced(function*(target: number) {
   const direct = yield* listening(createServer((request, response) => {
@@ -142,35 +142,38 @@ describe("each person's own login, where the gateway is elsewhere", () => {
     expect(program.stdout() + program.stderr()).not.toMatch(/\/login\/|@idp/)
   })
 
-  it.scopedLive.skipIf(Chromium.executable === undefined)(
+  test.scopedLive.skipIf(Chromium.executable === undefined)(
     Chromium.title("[G22:real] a person who may only look signs in from the status page, in a real browser"),
-    () =>
-      Effect.gen(function*() {
-        const server = yield* AuthServer.make
-        const { publicUrl, talk } = yield* gateway(server.url)
-        const anna = yield* talk("the-token-of-anna")
-        expect(yield* call(anna, "docs__ask")).toContain(`${publicUrl}/login/`)
-        const browser = yield* Effect.acquireRelease(Effect.promise(() => Chromium.launch()), (browser) =>
-          Effect.promise(() => browser.close()))
-        const { page } = yield* Chromium.open(browser, `${publicUrl}/`)
-        yield* Effect.promise(async () => {
-          // Only the authorization server is told who sits there.
-          await page.context().route(`${server.origin}/**`, (route) =>
-            route.continue({ headers: { ...route.request().headers(), "x-account": "anna@idp" } }))
-          await page.getByLabel("Token").fill("the-token-of-anna")
-          await page.keyboard.press("Enter")
-          const row = page.getByRole("listitem", { name: "docs", exact: true })
-          const button = row.getByRole("button", { name: "Sign in docs" })
-          await button.waitFor({ timeout: 60_000 })
-          expect(await row.getByRole("button", { name: "Disable docs" }).isVisible()).toBe(false)
-          const opening = page.context().waitForEvent("page")
-          await button.click()
-          const login = await opening
-          await login.getByRole("button", { name: "Sign in" }).click()
-          await login.getByRole("heading", { name: "Signed in" }).waitFor()
-          expect(login.url()).toContain(`${publicUrl}/login/callback?`)
-        })
-        expect(yield* answered(anna)).toBe("anna@idp")
+    function*() {
+      const server = yield* AuthServer.make
+      const { publicUrl, talk } = yield* gateway(server.url)
+      const anna = yield* talk("the-token-of-anna")
+      expect(yield* call(anna, "docs__ask")).toContain(`${publicUrl}/login/`)
+      const browser = yield* Effect.acquireRelease(
+        Effect.promise(() => Chromium.launch()),
+        (browser) => Effect.promise(() => browser.close())
+      )
+      const { page } = yield* Chromium.open(browser, `${publicUrl}/`)
+      yield* Effect.promise(async () => {
+        // Only the authorization server is told who sits there.
+        await page.context().route(
+          `${server.origin}/**`,
+          (route) => route.continue({ headers: { ...route.request().headers(), "x-account": "anna@idp" } })
+        )
+        await page.getByLabel("Token").fill("the-token-of-anna")
+        await page.keyboard.press("Enter")
+        const row = page.getByRole("listitem", { name: "docs", exact: true })
+        const button = row.getByRole("button", { name: "Sign in docs" })
+        await button.waitFor({ timeout: 60_000 })
+        expect(await row.getByRole("button", { name: "Disable docs" }).isVisible()).toBe(false)
+        const opening = page.context().waitForEvent("page")
+        await button.click()
+        const login = await opening
+        await login.getByRole("button", { name: "Sign in" }).click()
+        await login.getByRole("heading", { name: "Signed in" }).waitFor()
+        expect(login.url()).toContain(`${publicUrl}/login/callback?`)
       })
+      expect(yield* answered(anna)).toBe("anna@idp")
+    }
   )
 })

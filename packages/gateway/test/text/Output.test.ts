@@ -2,7 +2,7 @@ import { Effect, Fiber, TestClock } from "effect"
 import { vi } from "vitest"
 import * as Output from "../../src/text/Output.js"
 import * as RecordedOutput from "../support/RecordedOutput.js"
-import { expect, it, test } from "../support/vitest.js"
+import { expect, test } from "../support/vitest.js"
 
 const terminal = (rows: number | undefined) =>
   Effect.acquireRelease(
@@ -18,18 +18,17 @@ const terminal = (rows: number | undefined) =>
       })
   )
 
-it.scoped.each(
+test.scoped.each(
   [
     ["of 24 rows is drawn on", 24, true],
     ["that does not say how many rows it has is drawn on", undefined, true],
     ["of 0 rows, as under `script`, gets lines", 0, false]
   ] as const
-)("a terminal %s", ([, rows, live]) =>
-  Effect.gen(function*() {
-    yield* terminal(rows)
-    const output = yield* Output.make
-    expect(output.live).toBe(live)
-  }))
+)("a terminal %s", function*([, rows, live]) {
+  yield* terminal(rows)
+  const output = yield* Output.make
+  expect(output.live).toBe(live)
+})
 
 test.effect("work that takes longer than a second shows how long, each second until it ends", function*() {
   const frames: Array<string> = []

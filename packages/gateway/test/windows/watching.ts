@@ -1,17 +1,17 @@
 /** Runs `mcp-lifeline wrap --watch`, changes the files of the server, and writes what the server answers after each change. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Host from "./host.js"
 
-/** The option; a folder; how many changes to make; the file to write to. */
-const [option = "", folder = "", changes = "3", to = ""] = process.argv.slice(2)
+/** The option; a folder; the file to write to. */
+const [option = "", folder = "", to = ""] = process.argv.slice(2)
 /** How long a change may take, in milliseconds. */
 const limit = 30_000
 
 const main = async (): Promise<void> => {
   const source = readFileSync("tool.cjs", "utf8")
   const file = join(folder, "server.cjs")
-  const write = (version: string, path = file) => writeFileSync(path, source.replace(`"first"`, `"${version}"`))
+  const write = (version: string) => writeFileSync(file, source.replace(`"first"`, `"${version}"`))
   mkdirSync(folder, { recursive: true })
   write("first")
   const args = [join("esm", "bin.js"), "wrap", option, "--", process.execPath, file]
@@ -26,27 +26,12 @@ const main = async (): Promise<void> => {
     }
     answers.push(answer)
   }
-  const all = [
-    async () => {
-      write("written")
-      await until("written")
-    },
-    async () => {
-      write("replaced", `${file}.new`)
-      renameSync(`${file}.new`, file)
-      await until("replaced")
-    },
-    async () => {
-      rmSync(folder, { recursive: true })
-      // Under Wine, as in older versions of Windows, a folder that is watched is there until the watch has ended.
-      const end = Date.now() + limit
-      while (existsSync(folder) && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20))
-      mkdirSync(folder)
-      write("again")
-      await until("again")
-    }
-  ]
-  for (const change of all.slice(0, Number(changes))) await change()
+  write("written")
+  await until("written")
+  rmSync(folder, { recursive: true })
+  mkdirSync(folder)
+  write("again")
+  await until("again")
   await host.close()
   writeFileSync(to, JSON.stringify({ answers, printed: host.printed() }))
 }

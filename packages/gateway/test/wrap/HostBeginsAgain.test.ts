@@ -1,6 +1,6 @@
-import { describe, expect, it } from "@effect/vitest"
 import type { Backend } from "@mcp-lifeline/core"
 import { Effect, Option, Stream } from "effect"
+import { describe, expect, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
 const refusing = Effect.fnUntraced(function*(reconnect: { readonly auto: boolean }) {
@@ -31,23 +31,22 @@ const refusing = Effect.fnUntraced(function*(reconnect: { readonly auto: boolean
 })
 
 describe("a server that wrap could not use as its host began", () => {
-  it.scopedLive.each([{ auto: true }, { auto: false }])(
+  test.scopedLive.each([{ auto: true }, { auto: false }])(
     "[W4] is used once it is mended and the host begins again, which it can do once: %j",
-    (reconnect) =>
-      Effect.gen(function*() {
-        const { failures, initialize, server } = yield* refusing(reconnect)
-        const first = yield* initialize
-        expect(first.error).toMatchObject({ code: -32_000, message: expect.stringContaining("1990-01-01") })
-        expect(failures).toEqual([first.error?.message])
-        if (reconnect.auto) {
-          expect((yield* initialize).error).toMatchObject({ message: expect.stringContaining("1990-01-01") })
-        }
-        server.isMended = true
-        // What the server says of itself, and no guess.
-        expect(yield* initialize).toMatchObject({ result: { serverInfo: { name: "raw", version: "1" } } })
-        const { attempts } = server
-        expect((yield* initialize).error).toMatchObject({ code: -32_600, message: "initialize was sent before" })
-        expect([failures.length, server.attempts]).toEqual([reconnect.auto ? 2 : 1, attempts])
-      })
+    function*(reconnect) {
+      const { failures, initialize, server } = yield* refusing(reconnect)
+      const first = yield* initialize
+      expect(first.error).toMatchObject({ code: -32_000, message: expect.stringContaining("1990-01-01") })
+      expect(failures).toEqual([first.error?.message])
+      if (reconnect.auto) {
+        expect((yield* initialize).error).toMatchObject({ message: expect.stringContaining("1990-01-01") })
+      }
+      server.isMended = true
+      // What the server says of itself, and no guess.
+      expect(yield* initialize).toMatchObject({ result: { serverInfo: { name: "raw", version: "1" } } })
+      const { attempts } = server
+      expect((yield* initialize).error).toMatchObject({ code: -32_600, message: "initialize was sent before" })
+      expect([failures.length, server.attempts]).toEqual([reconnect.auto ? 2 : 1, attempts])
+    }
   )
 })

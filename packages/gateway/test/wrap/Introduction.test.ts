@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers/promises"
 import { CachedAnswers } from "../../src/wrap/CachedAnswers.js"
 import type { Message } from "../support/Host.js"
 import * as RawServer from "../support/RawServer.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
 const own = {
@@ -68,18 +68,17 @@ const slow = Effect.fnUntraced(function*(delay: number, bridge: Wrapped.Options[
 const legacy = ["2024-11-05", "2025-06-18", "2025-11-25"].map((version) => initialize(version))
 
 describe("a server that wrap has never seen", () => {
-  it.scoped.each([discover, ...legacy])(
+  test.scoped.each([discover, ...legacy])(
     "[W9] introduces itself to a host that asks who it is: %j",
-    (question) =>
-      Effect.gen(function*() {
-        const { answers, asked, starts } = yield* slow(3000)
-        const { answer } = yield* asked(question)
-        yield* TestClock.adjust(2999)
-        expect(answers()).toEqual([])
-        yield* TestClock.adjust(1)
-        expect(kept(yield* answer)).toEqual(own)
-        expect(starts()).toBe(1)
-      })
+    function*(question) {
+      const { answers, asked, starts } = yield* slow(3000)
+      const { answer } = yield* asked(question)
+      yield* TestClock.adjust(2999)
+      expect(answers()).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(kept(yield* answer)).toEqual(own)
+      expect(starts()).toBe(1)
+    }
   )
 
   test.scoped("[W9] introduces itself to a host that asked too early, and is started once for both questions", function*() {
@@ -96,30 +95,25 @@ describe("a server that wrap has never seen", () => {
     expect(starts()).toBe(1)
   })
 
-  it.scoped.each([{ name: "host", limit: 8000 }, { name: "@cline/core", limit: 2000 }, { name: "Cline", limit: 2000 }])(
-    "[W9 W11] is announced without instructions before the host gives up: %j",
-    ({ limit, name }) =>
-      Effect.gen(function*() {
-        const { answers, asked } = yield* slow(20_000)
-        const { answer } = yield* asked(initialize("2024-11-05", name))
-        yield* TestClock.adjust(limit - 1)
-        expect(answers()).toEqual([])
-        yield* TestClock.adjust(1)
-        const { result } = yield* answer
-        expect(result).not.toHaveProperty("instructions")
-        expect(result).toHaveProperty("capabilities.tools.listChanged", true)
-      })
-  )
+  test.scoped.each([{ name: "host", limit: 8000 }, { name: "@cline/core", limit: 2000 }, {
+    name: "Cline",
+    limit: 2000
+  }])("[W9 W11] is announced without instructions before the host gives up: %j", function*({ limit, name }) {
+    const { answers, asked } = yield* slow(20_000)
+    const { answer } = yield* asked(initialize("2024-11-05", name))
+    yield* TestClock.adjust(limit - 1)
+    expect(answers()).toEqual([])
+    yield* TestClock.adjust(1)
+    const { result } = yield* answer
+    expect(result).not.toHaveProperty("instructions")
+    expect(result).toHaveProperty("capabilities.tools.listChanged", true)
+  })
 
-  it.scoped.each([discover, ...legacy])(
-    "[W9] is not waited for where it cannot be used: %j",
-    (question) =>
-      Effect.gen(function*() {
-        const { asked } = yield* slow(20_000, { permanentFailure: () => Effect.succeed("no such command") })
-        const { answer } = yield* asked(question)
-        expect(yield* answer).toMatchObject({ error: { message: "no such command" } })
-      })
-  )
+  test.scoped.each([discover, ...legacy])("[W9] is not waited for where it cannot be used: %j", function*(question) {
+    const { asked } = yield* slow(20_000, { permanentFailure: () => Effect.succeed("no such command") })
+    const { answer } = yield* asked(question)
+    expect(yield* answer).toMatchObject({ error: { message: "no such command" } })
+  })
 })
 
 describe("a server that wrap remembers", () => {

@@ -11,10 +11,13 @@ type Body<R, Args extends Array<any>> = (
 type Test<R, Args extends Array<any>> = (title: string, body: Body<R, Args>, timeout?: number) => void
 
 const tester = <R>(run: Vitest.Tester<R>) => {
-  const test: Test<R, []> = (title, body, timeout) => run(title, () => Effect.gen(body), timeout)
+  const test = (tried: Vitest.Test<R>): Test<R, []> => (title, body, timeout) =>
+    tried(title, () => Effect.gen(body), timeout)
   const each = <T>(cases: ReadonlyArray<T>): Test<R, [T]> => (title, body, timeout) =>
     run.each(cases)(title, (one) => Effect.gen(() => body(one)), timeout)
-  return Object.assign(test, { each })
+  const skipIf = (condition: unknown) => test(run.skipIf(condition))
+  const runIf = (condition: unknown) => test(run.runIf(condition))
+  return Object.assign(test(run), { each, skipIf, runIf })
 }
 
 export const test = {
