@@ -8,7 +8,7 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, HashMap, Logger } from "effect"
 import type { ServerPool } from "mcp-lifeline"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { listening } from "../../../testing/test/support/listening.js"
 import type { Audit } from "../../src/audit/Audit.js"
 import * as JsonLog from "../../src/log/JsonLog.js"
 import * as Lines from "../../src/log/Lines.js"
@@ -93,21 +93,14 @@ const stdio = (id: string, command: string, args: ReadonlyArray<string>, more: o
 const script = "console.log('secret-said'); console.error('secret-written', process.env.TOKEN); process.exit(3)"
 
 const overHttp = Effect.gen(function*() {
-  const server = yield* Effect.acquireRelease(
-    Effect.async<ReturnType<typeof createServer>>((resume) => {
-      const made = createServer((request, response) => {
-        const status = Number(/\/(\d+)\//.exec(request.url ?? "")?.[1])
-        response.writeHead(status, { Location: "http://127.0.0.1:9/secret-location", "Content-Type": "text/plain" })
-        response.end("secret-body")
-      })
-      made.listen(0, "127.0.0.1", () => resume(Effect.succeed(made)))
-    }),
-    (made) => Effect.sync(() => made.close())
-  )
-  const { port } = server.address() as AddressInfo
+  const url = yield* listening(createServer((request, response) => {
+    const status = Number(/\/(\d+)\//.exec(request.url ?? "")?.[1])
+    response.writeHead(status, { Location: "http://127.0.0.1:9/secret-location", "Content-Type": "text/plain" })
+    response.end("secret-body")
+  }))
   return [200, 307, 400, 401, 403, 404, 429, 500, 503].map((status): ServerPool.Server => ({
     id: `down-http-${status}`,
-    connector: HttpConnector.make({ url: `http://127.0.0.1:${port}/${status}/secret-path`, protocol: "2025" }),
+    connector: HttpConnector.make({ url: `${url}/${status}/secret-path`, protocol: "2025" }),
     timeouts: brief
   }))
 })

@@ -39,17 +39,7 @@ describe("secrets of a configuration", () => {
   test.scopedLive.each(["text", "json"])(
     "[C10] none is in the API, on the page, in metrics, in logs as %s, in what commands print, or in ps",
     function*(format) {
-      const kinds = [
-        "argument",
-        "assigned",
-        "env",
-        "file",
-        "variable",
-        "header",
-        "query",
-        "password",
-        "token"
-      ] as const
+      const kinds = ["argument", "assigned", "env", "file", "variable", "header", "query", "password", "token"] as const
       const secrets = Object.fromEntries(kinds.map((kind) => [kind, secret(kind)])) as Record<
         typeof kinds[number],
         string

@@ -132,14 +132,7 @@ describe("the command line of login, logout and auth", () => {
 
   test.effect("[A1] help names each option, what it needs and what it is when it is not given", function*() {
     const text = yield* helpOf("login")
-    const ofClient = [
-      "id ID",
-      "issuer URL",
-      "secret SECRET",
-      "key-file FILE",
-      "key-algorithm NAME",
-      "metadata-url URL"
-    ]
+    const ofClient = ["id ID", "issuer URL", "secret SECRET", "key-file FILE", "key-algorithm NAME", "metadata-url URL"]
     const others = ["--browser", "--no-browser", "--scope SCOPES", "--callback-port NUMBER", "--client-credentials"]
     const own = ["--config FILE", "--account NAME", ...ofClient.map((one) => `--client-${one}`), ...others]
     for (const option of own) expect(text).toContain(option)

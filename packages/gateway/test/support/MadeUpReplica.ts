@@ -1,8 +1,7 @@
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { Effect, type Scope } from "effect"
-import { once } from "node:events"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { listening } from "../../../testing/test/support/listening.js"
 import type { GatewayStatus, Server } from "../../src/http-api/GatewayStatus.js"
 import type { Gateways, ReplicaName } from "../../src/replica/Gateways.js"
 
@@ -23,29 +22,20 @@ export interface MadeUpReplica {
 }
 
 export const make = (id: string): Effect.Effect<MadeUpReplica, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const answers = new Map<string, Answer>()
-      const asked: Array<string> = []
-      const server = createServer((request, response) => {
-        const path = (request.url ?? "").slice(prefix.length)
-        asked.push(`${request.method} ${path} as ${request.headers["x-proof"]}`)
-        const answer = answers.get(`${request.method} ${path.replace(/\?.*/s, "")}`) ?? [404, "?"]
-        if (answer === "silence") return
-        if (answer === "nonsense") return void response.writeHead(200, { "content-type": "application/json" }).end("{}")
-        const [status, body, headers] = answer
-        response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body))
-      }).listen(0, "127.0.0.1")
-      await once(server, "listening")
-      const { port } = server.address() as AddressInfo
-      return { name: { id, address: `http://127.0.0.1:${port}` }, answers, asked, server }
-    }),
-    ({ server }) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
+  Effect.gen(function*() {
+    const answers = new Map<string, Answer>()
+    const asked: Array<string> = []
+    const address = yield* listening(createServer((request, response) => {
+      const path = (request.url ?? "").slice(prefix.length)
+      asked.push(`${request.method} ${path} as ${request.headers["x-proof"]}`)
+      const answer = answers.get(`${request.method} ${path.replace(/\?.*/s, "")}`) ?? [404, "?"]
+      if (answer === "silence") return
+      if (answer === "nonsense") return void response.writeHead(200, { "content-type": "application/json" }).end("{}")
+      const [status, body, headers] = answer
+      response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body))
+    }))
+    return { name: { id, address }, answers, asked }
+  })
 
 export const gatewaysOf = (
   others: () => ReadonlyArray<ReplicaName>
@@ -61,10 +51,7 @@ export const gatewaysOf = (
         fetch(url, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), "x-proof": "ours" } })
     }),
     logins: ({ address }) => ({ baseUrl: `${address}/logins`, fetch }),
-    answer: (handler) =>
-      Effect.sync(() => {
-        answering = handler
-      }),
+    answer: (handler) => Effect.sync(() => void (answering = handler)),
     handler: () => answering
   }
 }

@@ -1,13 +1,12 @@
-import { it as effectIt } from "@effect/vitest"
 import { HttpFaultServer, ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { createServer } from "node:http"
-import { assert, describe, it } from "vitest"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../sign-in/test/support/Signer.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { listening } from "../../../testing/test/support/listening.js"
 import { initialized, isGuess, refusal, wrap } from "../support/Host.js"
+import { assert, describe, it, test } from "../support/vitest.js"
 
 describe.concurrent("mcp-lifeline wrap URL", () => {
   it("[W1] a server at a URL: lists, calls, headers with variables of the environment", async () => {
@@ -58,54 +57,46 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
     await Effect.runPromise(Effect.scoped(Effect.flatMap(listening(page), (url) => Effect.promise(() => test(url)))))
   })
 
-  effectIt.scopedLive(
-    "[A3] a login is told with its address at once, and once a person has signed in the tools are there",
-    () =>
-      Effect.gen(function*() {
-        const server = yield* AuthServer.make
-        const state = yield* folder
-        yield* Effect.promise(async () => {
-          await using host = wrap([server.url], { state })
-          const { result } = await host.introduction({}, undefined, true)
-          host.notify("notifications/initialized")
-          const address = await host.until(() => /http:\S+(?=\n)/.exec(host.stderr)?.[0])
-          assert.isTrue(isGuess(result))
-          const refused = await host.request("tools/call", { name: "ask", arguments: {} })
-          assert.include(refused.error?.message ?? "", address)
-          assert.deepEqual((await host.result("tools/list"))["tools"], [])
-          assert.include((await Effect.runPromise(Signer.visit(address))).text, "Signed in")
-          await host.until(() => host.notified("notifications/tools/list_changed")[0])
-          assert.isAbove((await host.result("tools/list"))["tools"].length, 0)
-          await host.call("ask")
-          assert.deepEqual(host.strange, [])
-        })
-        yield* Effect.promise(async () => {
-          await using host = wrap([server.url], { state })
-          const { instructions } = await host.initialize()
-          assert.notInclude(instructions ?? "", "login")
-          await host.call("ask")
-          assert.lengthOf(server.grants("authorization_code"), 1)
-        })
-      })
-  )
+  test.scopedLive("[A3] a login is told with its address at once, and once a person has signed in the tools are there", function*() {
+    const server = yield* AuthServer.make
+    const state = yield* folder
+    yield* Effect.promise(async () => {
+      await using host = wrap([server.url], { state })
+      const { result } = await host.introduction({}, undefined, true)
+      host.notify("notifications/initialized")
+      const address = await host.until(() => /http:\S+(?=\n)/.exec(host.stderr)?.[0])
+      assert.isTrue(isGuess(result))
+      const refused = await host.request("tools/call", { name: "ask", arguments: {} })
+      assert.include(refused.error?.message ?? "", address)
+      assert.deepEqual((await host.result("tools/list"))["tools"], [])
+      assert.include((await Effect.runPromise(Signer.visit(address))).text, "Signed in")
+      await host.until(() => host.notified("notifications/tools/list_changed")[0])
+      assert.isAbove((await host.result("tools/list"))["tools"].length, 0)
+      await host.call("ask")
+      assert.deepEqual(host.strange, [])
+    })
+    yield* Effect.promise(async () => {
+      await using host = wrap([server.url], { state })
+      const { instructions } = await host.initialize()
+      assert.notInclude(instructions ?? "", "login")
+      await host.call("ask")
+      assert.lengthOf(server.grants("authorization_code"), 1)
+    })
+  })
 
-  effectIt.scopedLive(
-    "[A1] a server that nobody can log in to: initialize says why at once, and standard error once however many attempts fail",
-    () =>
-      Effect.gen(function*() {
-        const server = yield* AuthServer.make
-        server.knobs.metadata = { code_challenge_methods_supported: [] }
-        const state = yield* folder
-        yield* Effect.promise(async () => {
-          await using host = wrap([server.url], { state })
-          const { result } = await host.introduction({}, undefined, true)
-          await host.until(() => /does not offer PKCE/.exec(host.stderr) ?? undefined)
-          assert.isTrue(isGuess(result))
-          host.notify("notifications/initialized")
-          const refused = await host.request("tools/call", { name: "ask", arguments: {} })
-          assert.match(refused.error?.message ?? "", /does not offer PKCE/)
-          assert.lengthOf(host.stderr.trim().split("\n"), 1)
-        })
-      })
-  )
+  test.scopedLive("[A1] a server that nobody can log in to: initialize says why at once, and standard error once however many attempts fail", function*() {
+    const server = yield* AuthServer.make
+    server.knobs.metadata = { code_challenge_methods_supported: [] }
+    const state = yield* folder
+    yield* Effect.promise(async () => {
+      await using host = wrap([server.url], { state })
+      const { result } = await host.introduction({}, undefined, true)
+      await host.until(() => /does not offer PKCE/.exec(host.stderr) ?? undefined)
+      assert.isTrue(isGuess(result))
+      host.notify("notifications/initialized")
+      const refused = await host.request("tools/call", { name: "ask", arguments: {} })
+      assert.match(refused.error?.message ?? "", /does not offer PKCE/)
+      assert.lengthOf(host.stderr.trim().split("\n"), 1)
+    })
+  })
 })
