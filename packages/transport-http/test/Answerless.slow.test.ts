@@ -61,31 +61,21 @@ describe("messages that have no answer", () => {
     })
   }
 
-  test.scopedLive("[T14:real E4] a server without sessions that leaves them without a status holds nothing up", function*() {
-    const server = yield* HttpFaultServer.make({ era: "2026" })
-    server.fail(isAnswerless, HttpFault.hang())
-    const { call, connection, losses } = yield* Harness.connect(
-      HttpConnector.make({ url: server.url, protocol: "2026" })
-    )
-    yield* Effect.all(Array.from({ length: many }, () => connection.notify("notifications/x")), {
-      concurrency: "unbounded"
+  const others = {
+    "[T14:real E4] a server without sessions": { protocol: "2026" },
+    "[T14:real] the older HTTP+SSE": { transport: "sse", protocol: "2025" }
+  } as const
+  for (const [what, options] of Object.entries(others)) {
+    test.scopedLive(`${what}: one that leaves them without a status holds nothing up`, function*() {
+      const server = yield* HttpFaultServer.make({ era: options.protocol })
+      if ("transport" in options) OlderServer.speak(server, isAnswerless)
+      else server.fail(isAnswerless, HttpFault.hang())
+      const { call, connection, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url, ...options }))
+      const told = Array.from({ length: many }, () => connection.notify("notifications/x"))
+      yield* Effect.all(told, { concurrency: "unbounded" })
+      yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))
+      yield* call()
+      assert.deepStrictEqual(losses, [])
     })
-    yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))
-    yield* call()
-    assert.deepStrictEqual(losses, [])
-  })
-
-  test.scopedLive("[T14:real] the older HTTP+SSE: one that leaves them without a status holds nothing up", function*() {
-    const server = yield* Harness.server
-    OlderServer.speak(server, isAnswerless)
-    const { call, connection, losses } = yield* Harness.connect(
-      HttpConnector.make({ url: server.url, transport: "sse", protocol: "2025" })
-    )
-    yield* Effect.all(Array.from({ length: many }, () => connection.notify("notifications/x")), {
-      concurrency: "unbounded"
-    })
-    yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))
-    yield* call()
-    assert.deepStrictEqual(losses, [])
-  })
+  }
 })

@@ -36,53 +36,53 @@ abstract class Stream {
   readonly refusal = Oversized.crowded
 }
 
-const body = () => Object.assign(new Readable({ read: () => undefined }), { dump: () => Promise.resolve() })
-
 const detailOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause) as { readonly detail?: string; readonly message: string; readonly cause?: unknown }
   return error.detail ?? `${error.message} ${String(error.cause)}`
 }
 
-const answerOf = (body: Answer["body"]): Answer => ({ status: 200, headers: {}, body })
+abstract class Body<A> extends Stream {
+  protected readonly body = Object.assign(new Readable({ read: () => undefined }), { dump: () => Promise.resolve() })
+  protected readonly answer: Answer = { status: 200, headers: {}, body: this.body }
+  protected abstract readonly fiber: Fiber.RuntimeFiber<A, unknown>
 
-class JsonAnswer extends Stream {
+  push(text: string): void {
+    this.body.push(text)
+  }
+
+  lose(isGivenUp: boolean): void {
+    if (isGivenUp) Effect.runFork(Fiber.interrupt(this.fiber))
+    else this.body.destroy(new Error("reset"))
+  }
+}
+
+class JsonAnswer extends Body<string> {
   readonly head = ""
   readonly goesOn = false
-  readonly #body = body()
-  readonly #fiber: Fiber.RuntimeFiber<string, unknown>
+  protected readonly fiber: Fiber.RuntimeFiber<string, unknown>
 
   constructor(server: number, arrivals: Arrivals.Arrivals) {
     super(server)
-    this.#fiber = Effect.runFork(text(answerOf(this.#body), Bytes(maxBytes), arrivals))
-    this.#fiber.addObserver((exit) => {
+    this.fiber = Effect.runFork(text(this.answer, Bytes(maxBytes), arrivals))
+    this.fiber.addObserver((exit) => {
       if (Exit.isSuccess(exit)) this.heard.push(exit.value.length)
       else if (!Exit.isInterrupted(exit)) this.heard.push(detailOf(exit.cause))
     })
   }
 
-  push(text: string): void {
-    this.#body.push(text)
-  }
-
   complete(): void {
-    this.#body.push(null)
-  }
-
-  lose(isGivenUp: boolean): void {
-    if (isGivenUp) Effect.runFork(Fiber.interrupt(this.#fiber))
-    else this.#body.destroy(new Error("reset"))
+    this.body.push(null)
   }
 }
 
-class Events extends Stream {
+class Events extends Body<EventStream.End> {
   readonly head = "data: "
   readonly goesOn = true
-  readonly #body = body()
-  readonly #fiber: Fiber.RuntimeFiber<EventStream.End, unknown>
+  protected readonly fiber: Fiber.RuntimeFiber<EventStream.End, unknown>
 
   constructor(server: number, arrivals: Arrivals.Arrivals) {
     super(server)
-    this.#fiber = Effect.runFork(EventStream.read(answerOf(this.#body), { lastEventId: undefined, retry: undefined }, {
+    this.fiber = Effect.runFork(EventStream.read(this.answer, { lastEventId: undefined, retry: undefined }, {
       onEvent: ({ data }) => this.heard.push(data.length + this.head.length),
       onDropped: ({ isCrowded }) => this.heard.push(isCrowded === true ? this.refusal : "too long"),
       complete: () => false,
@@ -91,17 +91,8 @@ class Events extends Stream {
     }))
   }
 
-  push(text: string): void {
-    this.#body.push(text)
-  }
-
   complete(): void {
-    this.#body.push("\n\n")
-  }
-
-  lose(isGivenUp: boolean): void {
-    if (isGivenUp) Effect.runFork(Fiber.interrupt(this.#fiber))
-    else this.#body.destroy(new Error("reset"))
+    this.body.push("\n\n")
   }
 }
 

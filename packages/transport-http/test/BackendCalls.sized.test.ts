@@ -124,47 +124,44 @@ describe.concurrent("calls", () => {
     })
   }
 
-  test.scopedLive(
-    "[C3:real] a storm of faults, lost sessions and restarts: none is done twice, what may be is answered",
-    function*() {
-      const server = yield* HttpFaultServer.make({ tools: counting })
-      const backend = yield* supervise(server)
-      const storm = [
-        ...Object.values(blows),
-        HttpFault.reset(),
-        HttpFault.cut(),
-        HttpFault.status(503, { retryAfter: 0 }),
-        HttpFault.status(429, { retryAfter: 0 }),
-        HttpFault.status(404),
-        HttpFault.status(503, carriedOut)
-      ]
-      const before = Array.from({ length: 150 }, (_, index) => index)
-      const results = yield* Effect.forEach(before, (index) =>
-        Effect.gen(function*() {
-          const draw = yield* Random.nextIntBetween(0, storm.length * 2)
-          const fault = storm[draw]
-          const key = `k${index}`
-          if (fault !== undefined) server.fail(({ message }) => message?.params?.["arguments"]?.key === key, fault, 1)
-          if (index % 25 === 10) server.sessions.clear()
-          if (index % 50 === 30) yield* Effect.promise(() => server.restart())
-          return yield* Effect.either(call(backend, index % 2 === 0 ? "add" : "set", key))
-        }), { concurrency: 10 }).pipe(Effect.withRandom(Random.make("storm")))
-      for (const index of before) {
-        const result = results[index]!
-        const done = times(server, `k${index}`)
-        const isTwiceLost = Either.isLeft(result) && /2 times|was lost, too/.test(result.left.message)
-        if (index % 2 === 1) {
-          assert.isTrue(Either.isRight(result) || isTwiceLost, `k${index}: ${JSON.stringify(result)}`)
-        } else if (Either.isRight(result)) {
-          assert.strictEqual(done, 1, `k${index}`)
-        } else {
-          assert.isAtMost(done, 1, `k${index}`)
-          if (result.left._tag !== "ResultUnknown") assert.isTrue(isTwiceLost && done === 0, `k${index}`)
-        }
+  test.scopedLive("[C3:real] a storm of faults, lost sessions and restarts: none is done twice, what may be is answered", function*() {
+    const server = yield* HttpFaultServer.make({ tools: counting })
+    const backend = yield* supervise(server)
+    const storm = [
+      ...Object.values(blows),
+      HttpFault.reset(),
+      HttpFault.cut(),
+      HttpFault.status(503, { retryAfter: 0 }),
+      HttpFault.status(429, { retryAfter: 0 }),
+      HttpFault.status(404),
+      HttpFault.status(503, carriedOut)
+    ]
+    const before = Array.from({ length: 150 }, (_, index) => index)
+    const results = yield* Effect.forEach(before, (index) =>
+      Effect.gen(function*() {
+        const draw = yield* Random.nextIntBetween(0, storm.length * 2)
+        const fault = storm[draw]
+        const key = `k${index}`
+        if (fault !== undefined) server.fail(({ message }) => message?.params?.["arguments"]?.key === key, fault, 1)
+        if (index % 25 === 10) server.sessions.clear()
+        if (index % 50 === 30) yield* Effect.promise(() => server.restart())
+        return yield* Effect.either(call(backend, index % 2 === 0 ? "add" : "set", key))
+      }), { concurrency: 10 }).pipe(Effect.withRandom(Random.make("storm")))
+    for (const index of before) {
+      const result = results[index]!
+      const done = times(server, `k${index}`)
+      const isTwiceLost = Either.isLeft(result) && /2 times|was lost, too/.test(result.left.message)
+      if (index % 2 === 1) {
+        assert.isTrue(Either.isRight(result) || isTwiceLost, `k${index}: ${JSON.stringify(result)}`)
+      } else if (Either.isRight(result)) {
+        assert.strictEqual(done, 1, `k${index}`)
+      } else {
+        assert.isAtMost(done, 1, `k${index}`)
+        if (result.left._tag !== "ResultUnknown") assert.isTrue(isTwiceLost && done === 0, `k${index}`)
       }
-      assert.isAtLeast((yield* backend.status).generation, 6)
     }
-  )
+    assert.isAtLeast((yield* backend.status).generation, 6)
+  })
 
   test.scopedLive("[C7] subscriptions, the logging level and roots are there on the new session, before a call is", function*() {
     const server = yield* HttpFaultServer.make({

@@ -73,100 +73,88 @@ describe.concurrent("keepalive", () => {
     300_000
   )
 
-  test.scopedLive(
-    "[K6:real] heartbeats come a jittered interval apart, and never later than interval and timeout",
-    function*() {
-      const server = yield* HttpFaultServer.make()
-      const stalls = yield* Stalls.watch
-      yield* supervise(server, { keepalive: { interval: "1 second", timeout: "1 second" } })
-      yield* seen(server, () => server.count("ping") >= 12)
-      const { planned, unhindered } = gapsOf(
-        server,
-        stalls,
-        Math.max(...server.requests("tools/list").map(({ at }) => at))
-      )
-      for (const gap of unhindered) assert.isAtMost(gap, 2000)
-      // What is no stall is shorter than 40 ms.
-      for (const gap of planned.slice(1)) assert.isAtLeast(gap, 700)
-      assert.isAbove(new Set(unhindered.slice(1).map((gap) => Math.round(gap / 10))).size, 4, unhindered.join())
-    }
-  )
+  test.scopedLive("[K6:real] heartbeats come a jittered interval apart, and never later than interval and timeout", function*() {
+    const server = yield* HttpFaultServer.make()
+    const stalls = yield* Stalls.watch
+    yield* supervise(server, { keepalive: { interval: "1 second", timeout: "1 second" } })
+    yield* seen(server, () => server.count("ping") >= 12)
+    const { planned, unhindered } = gapsOf(
+      server,
+      stalls,
+      Math.max(...server.requests("tools/list").map(({ at }) => at))
+    )
+    for (const gap of unhindered) assert.isAtMost(gap, 2000)
+    // What is no stall is shorter than 40 ms.
+    for (const gap of planned.slice(1)) assert.isAtLeast(gap, 700)
+    assert.isAbove(new Set(unhindered.slice(1).map((gap) => Math.round(gap / 10))).size, 4, unhindered.join())
+  })
 
-  test.scopedLive(
-    "[K3:real] where ping is unsupported, the tool keeps the session; each generation tries ping once",
-    function*() {
-      const idleTtl = 4000
-      const server = yield* HttpFaultServer.make({ idleTtl, pings: false, tools: { touch: {}, echo: {} } })
-      const backend = yield* supervise(server, {
-        keepalive: { method: "tool:touch", toolArguments: { why: "alive" }, interval: "1 second" }
-      })
-      yield* seen(server, () => (timesOf(server, "tool:touch").at(-1) ?? 0) >= 5 * idleTtl)
-      assert.deepStrictEqual(server.sessions.expired, [])
-      assert.strictEqual(server.count("initialize"), 1)
-      assert.strictEqual(server.count("ping"), 1)
-      assert.isTrue(server.applied.every((one) => one.tool === "touch" && one.arguments["why"] === "alive"))
-      assert.strictEqual((yield* backend.status).keepalive.state, "running")
+  test.scopedLive("[K3:real] where ping is unsupported, the tool keeps the session; each generation tries ping once", function*() {
+    const idleTtl = 4000
+    const server = yield* HttpFaultServer.make({ idleTtl, pings: false, tools: { touch: {}, echo: {} } })
+    const backend = yield* supervise(server, {
+      keepalive: { method: "tool:touch", toolArguments: { why: "alive" }, interval: "1 second" }
+    })
+    yield* seen(server, () => (timesOf(server, "tool:touch").at(-1) ?? 0) >= 5 * idleTtl)
+    assert.deepStrictEqual(server.sessions.expired, [])
+    assert.strictEqual(server.count("initialize"), 1)
+    assert.strictEqual(server.count("ping"), 1)
+    assert.isTrue(server.applied.every((one) => one.tool === "touch" && one.arguments["why"] === "alive"))
+    assert.strictEqual((yield* backend.status).keepalive.state, "running")
 
-      const touched = server.count("tool:touch")
-      yield* backend.reconnect
-      yield* seen(server, () => server.count("tool:touch") === touched + 2)
-      assert.strictEqual(server.count("ping"), 2)
-    }
-  )
+    const touched = server.count("tool:touch")
+    yield* backend.reconnect
+    yield* seen(server, () => server.count("tool:touch") === touched + 2)
+    assert.strictEqual(server.count("ping"), 2)
+  })
 
-  test.scopedLive(
-    "[K15:real] off without a session and with idleTtl never; a method overrides; idleTtl shortens",
-    function*() {
-      const interval = "1 second"
-      const stateless = yield* HttpFaultServer.make({ stateful: false })
-      const patient = yield* HttpFaultServer.make()
-      const asked = yield* HttpFaultServer.make({ stateful: false })
-      const impatient = yield* HttpFaultServer.make()
-      const stalls = yield* Stalls.watch
-      const off = yield* supervise(stateless, { keepalive: { interval } })
-      const never = yield* supervise(patient, { keepalive: { interval, idleTtl: "never" } })
-      yield* supervise(asked, { keepalive: { interval, method: "ping" } })
-      yield* supervise(impatient, { keepalive: { interval: "5 minutes", idleTtl: "2 seconds" } })
-      yield* seen(asked, () => asked.count("ping") >= 4)
-      yield* seen(impatient, () => impatient.count("ping") >= 4)
-      for (const gap of gapsOf(impatient, stalls, impatient.seen[0]!.at).unhindered) assert.isAtMost(gap, 2000)
+  test.scopedLive("[K15:real] off without a session and with idleTtl never; a method overrides; idleTtl shortens", function*() {
+    const interval = "1 second"
+    const stateless = yield* HttpFaultServer.make({ stateful: false })
+    const patient = yield* HttpFaultServer.make()
+    const asked = yield* HttpFaultServer.make({ stateful: false })
+    const impatient = yield* HttpFaultServer.make()
+    const stalls = yield* Stalls.watch
+    const off = yield* supervise(stateless, { keepalive: { interval } })
+    const never = yield* supervise(patient, { keepalive: { interval, idleTtl: "never" } })
+    yield* supervise(asked, { keepalive: { interval, method: "ping" } })
+    yield* supervise(impatient, { keepalive: { interval: "5 minutes", idleTtl: "2 seconds" } })
+    yield* seen(asked, () => asked.count("ping") >= 4)
+    yield* seen(impatient, () => impatient.count("ping") >= 4)
+    for (const gap of gapsOf(impatient, stalls, impatient.seen[0]!.at).unhindered) assert.isAtMost(gap, 2000)
 
-      assert.deepStrictEqual(kindsOf(stateless), handshake)
-      assert.deepStrictEqual(kindsOf(patient), handshake)
-      const { keepalive } = yield* off.status
-      assert.deepStrictEqual([keepalive.state, keepalive.reason], ["off", "the server keeps no session"])
-      assert.include((yield* never.status).keepalive.reason, "idleTtl")
-    }
-  )
+    assert.deepStrictEqual(kindsOf(stateless), handshake)
+    assert.deepStrictEqual(kindsOf(patient), handshake)
+    const { keepalive } = yield* off.status
+    assert.deepStrictEqual([keepalive.state, keepalive.reason], ["off", "the server keeps no session"])
+    assert.include((yield* never.status).keepalive.reason, "idleTtl")
+  })
 
-  test.scopedLive(
-    "[K17:real] the metrics count what the server saw, by backend, method and reason",
-    function*() {
-      const good = yield* HttpFaultServer.make()
-      const refusing = yield* HttpFaultServer.make({ pings: false })
-      yield* supervise(good, { keepalive: { interval: "1 second" } }, "metrics-good")
-      const breaking = yield* supervise(refusing, {
-        keepalive: { interval: "1 second", suspectInterval: 50, failureThreshold: 2 }
-      }, "metrics-refusing")
+  test.scopedLive("[K17:real] the metrics count what the server saw, by backend, method and reason", function*() {
+    const good = yield* HttpFaultServer.make()
+    const refusing = yield* HttpFaultServer.make({ pings: false })
+    yield* supervise(good, { keepalive: { interval: "1 second" } }, "metrics-good")
+    const breaking = yield* supervise(refusing, {
+      keepalive: { interval: "1 second", suspectInterval: 50, failureThreshold: 2 }
+    }, "metrics-refusing")
 
-      yield* until(breaking, ({ keepalive }) => keepalive.state === "disabled")
-      assert.strictEqual(refusing.count("ping"), 2)
-      assert.deepStrictEqual(yield* countsOf("metrics-refusing"), {
-        "keepalive_attempt_count{method=ping}": 2,
-        "keepalive_failure_count{method=ping,reason=unsupported}": 2,
-        "keepalive_auto_disabled_total{method=ping,reason=unsupported}": 1
-      })
+    yield* until(breaking, ({ keepalive }) => keepalive.state === "disabled")
+    assert.strictEqual(refusing.count("ping"), 2)
+    assert.deepStrictEqual(yield* countsOf("metrics-refusing"), {
+      "keepalive_attempt_count{method=ping}": 2,
+      "keepalive_failure_count{method=ping,reason=unsupported}": 2,
+      "keepalive_auto_disabled_total{method=ping,reason=unsupported}": 1
+    })
 
-      yield* seen(good, () => good.count("ping") >= 3)
-      const counts = yield* countsOf("metrics-good")
-      // Each is sent after the one before has been counted.
-      const sent = good.count("ping")
-      assert.include([sent - 1, sent], counts["keepalive_attempt_count{method=ping}"])
-      assert.deepStrictEqual(counts, {
-        "keepalive_attempt_count{method=ping}": counts["keepalive_attempt_count{method=ping}"]!,
-        "keepalive_success_count{method=ping}": counts["keepalive_attempt_count{method=ping}"]!,
-        "keepalive_latency_ms{method=ping}": counts["keepalive_attempt_count{method=ping}"]!
-      })
-    }
-  )
+    yield* seen(good, () => good.count("ping") >= 3)
+    const counts = yield* countsOf("metrics-good")
+    // Each is sent after the one before has been counted.
+    const sent = good.count("ping")
+    assert.include([sent - 1, sent], counts["keepalive_attempt_count{method=ping}"])
+    assert.deepStrictEqual(counts, {
+      "keepalive_attempt_count{method=ping}": counts["keepalive_attempt_count{method=ping}"]!,
+      "keepalive_success_count{method=ping}": counts["keepalive_attempt_count{method=ping}"]!,
+      "keepalive_latency_ms{method=ping}": counts["keepalive_attempt_count{method=ping}"]!
+    })
+  })
 })

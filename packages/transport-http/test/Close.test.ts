@@ -1,22 +1,15 @@
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
-import type * as Http from "node:http"
-import type { Socket } from "node:net"
 import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Harness from "./fixtures/Harness.js"
 
 const { fault } = HttpExchange
 
-/** Has a server keep sockets on which nothing happens for longer than a test lasts. */
-const keepIdle = (socket: Socket): void => {
-  ;(socket as Socket & { readonly server: Http.Server }).server.keepAliveTimeout = 600_000
-}
-
 describe("close", () => {
   test.scopedLive("[T2] ends the session with its id, version and credentials, and leaves no socket and no stream", function*() {
     const server = yield* Harness.server
-    server.hook = ({ socket }) => void keepIdle(socket)
+    server.hook = ({ socket }) => void Harness.keepIdle(socket)
     const scope = yield* Scope.make()
     const { call, connection } = yield* Harness.connect(
       HttpConnector.make({ url: server.url, headers: { authorization: "Bearer secret-token" } })
@@ -90,21 +83,17 @@ describe("close", () => {
     yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
   })
 
-  const late: ReadonlyArray<readonly [string, (turn: HttpExchange.Turn) => boolean | undefined]> = [
-    [
-      "a server that refuses notifications/initialized",
-      ({ response, rpc }) => rpc === "notifications/initialized" && fault(response, 500)
-    ],
-    [
-      "a server that closes the connection then",
-      ({ rpc, socket }) => rpc === "notifications/initialized" && (socket.destroy(), true)
-    ],
-    ["a server that answers in a protocol version that nobody speaks", ({ message, rpc }) => {
+  const late: Readonly<Record<string, (turn: HttpExchange.Turn) => boolean | undefined>> = {
+    "a server that refuses notifications/initialized": ({ response, rpc }) =>
+      rpc === "notifications/initialized" && fault(response, 500),
+    "a server that closes the connection then": ({ rpc, socket }) =>
+      rpc === "notifications/initialized" && (socket.destroy(), true),
+    "a server that answers in a protocol version that nobody speaks": ({ message, rpc }) => {
       if (rpc === "initialize") Object.assign(message?.params ?? {}, { protocolVersion: "1999-01-01" })
       return undefined
-    }]
-  ]
-  for (const [name, hook] of late) {
+    }
+  }
+  for (const [name, hook] of Object.entries(late)) {
     test.scopedLive(`[T2] an attempt that fails after its session was made ends it, and leaves no socket: ${name}`, function*() {
       const server = yield* Harness.server
       server.hook = hook

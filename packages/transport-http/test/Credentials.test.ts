@@ -3,6 +3,7 @@ import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import * as Credentials from "../src/Credentials.js"
 import { Exposure } from "../src/Exposure.js"
 import { CredentialFailure } from "../src/HttpFailure.js"
+import * as Harness from "./fixtures/Harness.js"
 
 describe("what a server may repeat of our credentials", () => {
   test.effect("[C10:virtual] secrets of the options stay masked, however often a provider's token changes", function*() {
@@ -25,21 +26,17 @@ describe("what a server may repeat of our credentials", () => {
   test.effect("[C10:virtual] the failure of a source of tokens shows neither a token nor a secret of the address", function*() {
     let works = true
     const secrets = "access-token-0123 refresh-token-0123 query-key-0123"
+    const tokens = { access: Redacted.make("access-token-0123"), refresh: Redacted.make("refresh-token-0123") }
+    const failing = (what: string) =>
+      Effect.fail(new CredentialFailure({ detail: `${what} ${secrets}`, cause: undefined }))
     const credentials = Credentials.make({
       url: new URL("https://mcp.test/mcp?key=query-key-0123"),
       headers: {},
       headerProvider: undefined,
-      authorization: {
-        tokens: () =>
-          works
-            ? Effect.succeed({
-              access: Redacted.make("access-token-0123"),
-              refresh: Redacted.make("refresh-token-0123")
-            })
-            : Effect.fail(new CredentialFailure({ detail: `cannot renew ${secrets}`, cause: undefined })),
-        renew: () => Effect.fail(new CredentialFailure({ detail: `refused ${secrets}`, cause: undefined })),
-        isRunning: () => false
-      },
+      authorization: Harness.authorization({
+        tokens: () => works ? Effect.succeed(tokens) : failing("cannot renew"),
+        renew: () => failing("refused")
+      }),
       fetch: () => Promise.reject(new Error("not asked"))
     })
     const sent = yield* credentials.headers
@@ -67,12 +64,10 @@ describe("credentials over plain HTTP", () => {
           url: address,
           headers,
           headerProvider: undefined,
-          authorization: {
+          authorization: Harness.authorization({
             tokens: () =>
-              Effect.succeed(access === undefined ? undefined : { access: Redacted.make(access), refresh: undefined }),
-            renew: () => Effect.succeed(false),
-            isRunning: () => false
-          },
+              Effect.succeed(access === undefined ? undefined : { access: Redacted.make(access), refresh: undefined })
+          }),
           fetch: () => Promise.reject(new Error("not asked"))
         }))
       const [first, second] = [make(), make()]
@@ -104,15 +99,8 @@ describe("credentials over plain HTTP", () => {
   }
 
   test.effect("[C10:virtual] no warning where nobody can read along, or nothing is secret", function*() {
-    for (
-      const host of [
-        "https://mcp.test",
-        "http://localhost:1",
-        "http://127.0.0.1",
-        "http://[::1]:2",
-        "http://a.localhost"
-      ]
-    ) {
+    const near = ["http://localhost:1", "http://127.0.0.1", "http://[::1]:2", "http://a.localhost"]
+    for (const host of ["https://mcp.test", ...near]) {
       assert.deepStrictEqual(yield* warnings(`${host}/mcp`, { authorization: "Bearer 0123456789" }), [])
     }
     assert.deepStrictEqual(yield* warnings(remote, { "x-team": "blue" }), [])

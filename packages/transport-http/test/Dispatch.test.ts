@@ -3,60 +3,11 @@ import type { Connector, RequestError } from "@mcp-lifeline/core"
 import { HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect, Exit, Fiber, Redacted, Scope } from "effect"
-import * as Undici from "undici"
 import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import { Dispatch } from "../src/Dispatch.js"
-import { type Ask, byDispatcher } from "../src/Send.js"
 import * as Harness from "./fixtures/Harness.js"
 
-type Handler = Undici.Dispatcher.DispatchHandler
-
-const sending = (dispatch: Dispatch, play: (handler: Handler) => void): Promise<unknown> => {
-  const dispatcher = {
-    dispatch: (_: unknown, handler: Handler) => {
-      play(handler)
-      return true
-    }
-  } as unknown as Undici.Dispatcher
-  const ask: Ask = { method: "POST", url: new URL("http://server.test/mcp"), headers: {}, body: "{}", dispatch }
-  const send = byDispatcher(Undici, { calls: dispatcher, prompt: dispatcher, answerless: dispatcher })
-  return send(ask, {}, new AbortController().signal)
-}
-
 describe("whether a request was given to a socket", () => {
-  it("[C19] is what undici reports before it writes: not before, not where it only fails", async () => {
-    const dispatch = new Dispatch()
-    const seen: Array<boolean> = []
-    const sent = sending(dispatch, (handler) => {
-      seen.push(dispatch.isDone)
-      handler.onConnect?.(() => {})
-      seen.push(dispatch.isDone)
-      handler.onError?.(new Error("reset"))
-    })
-    await sent.then(() => assert.fail("it fails"), ({ message }) => assert.strictEqual(message, "reset"))
-    assert.deepStrictEqual(seen, [false, true])
-    assert.isFalse(dispatch.withdraw())
-
-    const waiting = new Dispatch()
-    await sending(waiting, (handler) => handler.onError?.(new Error("refused"))).catch(() => {})
-    assert.isFalse(waiting.isDone)
-    assert.isTrue(waiting.withdraw())
-  })
-
-  it("[C19] one that was withdrawn is given to none, even if its turn comes in the same moment", async () => {
-    const dispatch = new Dispatch()
-    assert.isTrue(dispatch.withdraw())
-    let aborted: Error | undefined
-    const sent = sending(dispatch, (handler) => {
-      handler.onConnect?.((error) => {
-        aborted = error
-      })
-      handler.onError?.(aborted ?? new Error("it was not aborted"))
-    })
-    await sent.then(() => assert.fail("it fails"), ({ message }) => assert.include(message, "withdrawn"))
-    assert.isFalse(dispatch.isDone)
-  })
-
   it("[C19] is known again for one that is sent once more", () => {
     const dispatch = new Dispatch()
     assert.isTrue(dispatch.begin())
@@ -85,11 +36,10 @@ describe("whether a request was given to a socket", () => {
     const connector = HttpConnector.make({
       url: server.url,
       protocol: "2025",
-      authorization: {
+      authorization: Harness.authorization({
         tokens: () => Effect.succeed({ access: Redacted.make("the token"), refresh: undefined }),
-        renew: () => Effect.zipRight(Deferred.succeed(asked, undefined), Effect.never),
-        isRunning: () => false
-      }
+        renew: () => Effect.zipRight(Deferred.succeed(asked, undefined), Effect.never)
+      })
     })
     assert.strictEqual((yield* closedWhile(connector, Deferred.await(asked))).fate, "notSent")
   })

@@ -42,17 +42,4 @@ describe("the reference server", () => {
       assert.strictEqual((yield* lost).kind, "closed")
     })
   }
-
-  for (const mode of ["streamableHttp", "sse"] as const) {
-    test.scopedLive(`[E1:real] protocol auto over ${mode}: it is connected as before, also after a restart`, function*() {
-      const server = yield* Everything.make(mode)
-      const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
-      const first = yield* Harness.connect(connector)
-      assert.include(JSON.stringify(yield* first.call("one")), "one")
-      yield* server.restart
-      const second = yield* Harness.connect(connector)
-      assert.include(JSON.stringify(yield* second.call("two")), "two")
-      assert.notStrictEqual(second.connection.protocolVersion, "2026-07-28")
-    })
-  }
 })

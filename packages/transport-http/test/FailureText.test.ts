@@ -1,20 +1,13 @@
 import { assert, describe, it } from "vitest"
 import { describe as textOf } from "../src/FailureText.js"
-import { NetworkFailure, RedirectFailure, StatusFailure } from "../src/HttpFailure.js"
+import { NetworkFailure, RedirectFailure, type StatusFailure } from "../src/HttpFailure.js"
+import { status as failed } from "./fixtures/Played.js"
 
 const x = (length: number): string => "x".repeat(length)
 
 describe("what is said of a failed exchange", () => {
   it("[X5:unit] is one line of a bearable length, whatever the server has sent", () => {
-    const status = new StatusFailure({
-      status: 500,
-      detail: x(100_000),
-      error: undefined,
-      retryAfter: undefined,
-      renewable: false,
-      authorized: false,
-      session: false
-    })
+    const status = failed(500, { detail: x(100_000) })
     const redirect = new RedirectFailure({ status: 302, to: `https://a.example/\n${x(100_000)}`, why: "origin" })
     for (const failure of [status, redirect]) {
       const text = textOf(failure)
@@ -96,18 +89,7 @@ describe("what is said of a failed exchange", () => {
   })
 
   const status = (code: number, more: Partial<StatusFailure> = {}): string =>
-    textOf(
-      new StatusFailure({
-        status: code,
-        detail: "",
-        error: undefined,
-        retryAfter: undefined,
-        renewable: false,
-        authorized: false,
-        session: false,
-        ...more
-      })
-    )
+    textOf(failed(code, { detail: "", ...more }))
 
   it("[T3:unit] a status says whose turn it is", () => {
     const cases: ReadonlyArray<readonly [code: number, more: Partial<StatusFailure>, says: string]> = [
@@ -139,21 +121,5 @@ describe("what is said of a failed exchange", () => {
       status(429, { detail: "slow down", retryAfter: 1_001 }),
       "HTTP 429 (slow down): the server limits how often it may be asked; it asks to wait 2 s"
     )
-  })
-
-  it("[T7:unit] a redirect that is not followed says where it leads to, and why not", () => {
-    const said = (why: RedirectFailure["why"]) =>
-      textOf(new RedirectFailure({ status: 302, to: "https://b.example", why }))
-    assert.include(said("origin"), "HTTP 302: redirected to https://b.example, another origin")
-    const advice = (to: string) => textOf(new RedirectFailure({ status: 302, to, why: "origin" }))
-    assert.include(advice("https://b.example/mcp"), "configure that address")
-    for (const to of ["http://b.example/mcp", "https://b.example:8443/mcp", "http://10.0.0.5:8080/mcp"]) {
-      assert.notInclude(advice(to), "configure")
-    }
-    assert.include(said("method"), "turns POST into GET")
-    assert.include(said("circle"), "again and again (last to https://b.example)")
-    assert.include(said("credentials"), "with credentials in the address")
-    assert.include(said("invalid"), "an address that is not valid")
-    assert.notInclude(said("invalid"), "https")
   })
 })

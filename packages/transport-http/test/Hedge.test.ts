@@ -7,22 +7,14 @@ import { setTimeout } from "node:timers/promises"
 import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import type { Answer } from "../src/Answer.js"
 import * as Hedge from "../src/Hedge.js"
-import { NetworkFailure } from "../src/HttpFailure.js"
+import type { NetworkFailure } from "../src/HttpFailure.js"
+import { reset as gone } from "./fixtures/Played.js"
 import { eras, requestsOf, seen, textOf } from "./fixtures/Supervised.js"
 
 const answerOf = (status: number, headers: Answer["headers"] = {}): Answer => ({
   status,
   headers,
   body: Object.assign(Readable.from([]), { dump: () => Promise.resolve() })
-})
-
-const gone = new NetworkFailure({
-  kind: "reset",
-  sent: true,
-  code: "ECONNRESET",
-  proxy: undefined,
-  proxyStatus: undefined,
-  cause: undefined
 })
 
 /** What one of the requests of a test gets, so many milliseconds after it was sent; `undefined`: nothing. */
@@ -259,19 +251,24 @@ describe.concurrent.each(eras)("an attempt without an answer, %s", (era) => {
   const call = (backend: Backend.Backend) =>
     Effect.map(backend.callTool({ name: "echo", arguments: { message: "here" } }), textOf)
 
-  test.scopedLive("[V10:real] one that hangs for ever is overtaken by the next, which is prepared once; nothing is left", function*() {
-    const server = yield* HttpFaultServer.make({ era })
-    hangs(server)
-    let prepared = 0
-    const backend = yield* backendTo(server.url, { onConnected: () => Effect.sync(() => void prepared++) })
-    assert.include(yield* call(backend), "here")
-    const { connectionCount, generation, state } = yield* backend.status
-    assert.deepStrictEqual([prepared, generation, connectionCount, state], [1, 1, 1, "Connected"])
-    // A busy machine may need more than one.
-    assert.isAtLeast(server.count(first), 2)
-    yield* backend.disconnect
-    yield* seen(server, () => server.sockets.size === 0 && server.sessions.size === 0)
-  })
+  for (const lazy of [true, false]) {
+    const when = lazy ? "by a call" : "by the first start"
+    test.scopedLive(`[V10:real] begun ${when}: one that hangs for ever is overtaken by the next, which is prepared once; nothing is left`, function*() {
+      const server = yield* HttpFaultServer.make({ era })
+      hangs(server)
+      let prepared = 0
+      const onConnected = () => Effect.sync(() => void prepared++)
+      const backend = yield* backendTo(server.url, { onConnected, lifecycle: { lazy } })
+      yield* lazy ? call(backend) : backend.firstOutcome
+      const { connectionCount, generation, state } = yield* backend.status
+      assert.deepStrictEqual([prepared, generation, connectionCount, state], [1, 1, 1, "Connected"])
+      // A busy machine may need more than one.
+      assert.isAtLeast(server.count(first), 2)
+      assert.include(yield* call(backend), "here")
+      yield* backend.disconnect
+      yield* seen(server, () => server.sockets.size === 0 && server.sessions.size === 0)
+    })
+  }
 
   test.scopedLive("[V10:real] a slow one that another has overtaken leaves no session, and no answer that nobody reads", function*() {
     const server = yield* HttpFaultServer.make({ era })
@@ -291,15 +288,6 @@ describe.concurrent.each(eras)("an attempt without an answer, %s", (era) => {
     yield* Effect.repeat(Effect.sleep("50 millis"), { until: () => !isOpen })
     assert.include(yield* call(backend), "here")
     assert.strictEqual((yield* backend.status).connectionCount, 1)
-  })
-
-  test.scopedLive("[V10:real] the first start of a backend is waited for, too", function*() {
-    const server = yield* HttpFaultServer.make({ era })
-    hangs(server)
-    const backend = yield* backendTo(server.url, { lifecycle: {} })
-    yield* backend.firstOutcome
-    assert.strictEqual((yield* backend.status).state, "Connected")
-    assert.isAtLeast(server.count(first), 2)
   })
 
   test.scopedLive("[V10:real] a backend that closes while it hangs leaves nothing", function*() {

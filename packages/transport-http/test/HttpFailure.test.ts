@@ -1,5 +1,6 @@
 import { assert, describe, it } from "vitest"
 import * as Failure from "../src/HttpFailure.js"
+import { status } from "./fixtures/Played.js"
 
 const error = (code: string, more: object = {}) => Object.assign(new Error(code), { code }, more)
 
@@ -112,17 +113,7 @@ describe("what an answer asks for and says", () => {
   })
 
   it("[R12:unit] only a bare 404 or 410 to a request of a session says that it is lost", () => {
-    const failure = (more: Partial<Failure.StatusFailure>) =>
-      new Failure.StatusFailure({
-        status: 404,
-        detail: "",
-        error: undefined,
-        retryAfter: undefined,
-        renewable: false,
-        authorized: false,
-        session: true,
-        ...more
-      })
+    const failure = (more: Partial<Failure.StatusFailure>) => status(404, { session: true, ...more })
     assert.isTrue(Failure.namesLostSession(failure({})))
     assert.isTrue(Failure.namesLostSession(failure({ error: { code: -32001, data: undefined }, isResponse: false })))
     assert.isFalse(Failure.namesLostSession(failure({ error: { code: -32001, data: undefined }, isResponse: true })))

@@ -8,6 +8,8 @@ import * as Harness from "./fixtures/Harness.js"
 import * as StatelessServer from "./fixtures/StatelessServer.js"
 import { reconnect, textOf, until } from "./fixtures/Supervised.js"
 
+const { answering, to } = StatelessServer
+
 const announcing = {
   tools: { listChanged: true },
   resources: { listChanged: true, subscribe: true },
@@ -29,11 +31,13 @@ const supervise = (url: string, options: Partial<HttpConnector.Options> = {}) =>
     return { backend, heard }
   })
 
-const untilTools = (backend: Backend.Backend, name: string) =>
+const untilListed = (backend: Backend.Backend, isSo: (names: ReadonlyArray<string>) => boolean) =>
   backend.catalog.changes.pipe(
-    Stream.filter((snapshot) => snapshot?.tools.some((tool) => tool.name === name) === true),
+    Stream.filter((snapshot) => snapshot?.stale === false && isSo(snapshot.tools.map(({ name }) => name))),
     Stream.runHead
   )
+
+const untilTools = (backend: Backend.Backend, name: string) => untilListed(backend, (names) => names.includes(name))
 
 const tool = (name: string) => ({ name, inputSchema: { type: "object" } })
 
@@ -81,10 +85,7 @@ describe("the stream of changes over HTTP", () => {
 
   test.scopedLive("[E4:real] cut by the network, it is opened again, and what changed meanwhile is read", function*() {
     const server = yield* make()
-    const proxy = yield* Effect.acquireRelease(
-      Effect.promise(() => TcpProxy.open(server.url)),
-      (proxy) => Effect.promise(() => proxy[Symbol.asyncDispose]())
-    )
+    const proxy = yield* TcpProxy.make(server.url)
     const { backend, heard } = yield* supervise(proxy.url)
     yield* server.until(() => server.listening === 1)
     server.tools = [tool("subscribed")]
@@ -124,7 +125,7 @@ describe("the stream of changes over HTTP", () => {
     yield* backend.subscribeResource("test:a")
     const pid = textOf(yield* backend.callTool({ name: "pid" }))
     yield* server.restart
-    yield* untilOther(backend, pid)
+    yield* untilListed(backend, (names) => !names.includes(`of-${pid}`))
     const touched = Effect.zipRight(backend.callTool({ name: "touch" }), Effect.sleep(20))
     yield* Effect.iterate(0, { while: () => heard.length === 0, body: () => Effect.as(touched, 0) })
     assert.deepStrictEqual(heard[0], { method: "notifications/resources/updated", params: { uri: "test:a" } })
@@ -143,32 +144,16 @@ describe("the stream of changes over HTTP", () => {
 
   test.scopedLive("[E4:real] a server that has none, as 404 with -32601 or promises nothing, is asked once", function*() {
     const server = yield* make()
-    server.hook = ({ body }, response) => {
-      if (body.method !== "subscriptions/listen") return false
-      response.writeHead(404, { "content-type": "application/json" }).end(
-        JSON.stringify({ jsonrpc: "2.0", id: body.id, error: { code: -32601, message: "Method not found" } })
-      )
-      return true
-    }
+    const error = { code: -32601, message: "Method not found" }
+    server.hook = to("subscriptions/listen", answering(404, { error }))
     const { backend } = yield* supervise(server.url)
     yield* server.until(() => listens(server) === 1)
     assert.strictEqual((yield* Effect.flip(backend.subscribeResource("test:a")))._tag, "RemoteError")
     server.hook = undefined
     const other = yield* StatelessServer.make(true)
-    other.hook = ({ body }, response) => {
-      if (body.method !== "server/discover") return false
-      const result = {
-        resultType: "complete",
-        supportedVersions: ["2026-07-28"],
-        capabilities: announcing,
-        ttlMs: 0,
-        cacheScope: "public"
-      }
-      response.writeHead(200, { "content-type": "application/json" }).end(
-        JSON.stringify({ jsonrpc: "2.0", id: body.id, result })
-      )
-      return true
-    }
+    const promises = { supportedVersions: ["2026-07-28"], capabilities: announcing }
+    const result = { resultType: "complete", ...promises, ttlMs: 0, cacheScope: "public" }
+    other.hook = to("server/discover", answering(200, { result }))
     // It says that it announces changes, and then promises none.
     yield* supervise(other.url)
     yield* other.until(() => listens(other) === 1)
@@ -239,11 +224,3 @@ describe("the stream of changes over HTTP", () => {
     assert.deepStrictEqual(heard.map(({ params }) => params?.["level"]), ["error", "error"])
   })
 })
-
-const untilOther = (backend: Backend.Backend, pid: string) =>
-  backend.catalog.changes.pipe(
-    Stream.filter((snapshot) =>
-      snapshot !== undefined && !snapshot.stale && snapshot.tools.every(({ name }) => name !== `of-${pid}`)
-    ),
-    Stream.runHead
-  )

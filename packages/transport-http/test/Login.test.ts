@@ -15,6 +15,25 @@ const setup = Effect.gen(function*() {
   return { ...signIn, server, connector: HttpConnector.make({ url: server.url, authProvider: signIn.provider }) }
 })
 
+/** Signed in, with a token that is refused and one to renew it with. */
+const signedIn = Effect.tap(setup, ({ kept, origin }) =>
+  Effect.sync(() => {
+    kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
+  }))
+
+const refreshing = (asked: URLSearchParams) => asked.get("grant_type") === "refresh_token"
+
+/** Gives other tokens each time, which the server takes if `isTaken`; counts them. */
+const renewing = ({ demand, grant, onToken }: Effect.Effect.Success<typeof setup>, isTaken: boolean) => {
+  const renewals = { count: 0 }
+  onToken((asked) => {
+    if (refreshing(asked)) grant.token = `renewed-${++renewals.count}`
+    if (isTaken) demand.token = grant.token
+    return undefined
+  })
+  return renewals
+}
+
 describe("logging in", () => {
   test.scopedLive("[T7] a login that is under way is asked for once, and used when it is over", function*() {
     const { connector, finish, logins } = yield* setup
@@ -60,39 +79,35 @@ describe("logging in", () => {
   })
 
   test.scopedLive("[R12:real T7] a session refused in unknown words with a renewed token, too, is in doubt; nobody has to log in", function*() {
-    const { connector, demand, grant, kept, logins, onToken, server } = yield* setup
-    kept.tokens = { access_token: "token-1", refresh_token: "refresh-1", token_type: "bearer" }
+    const made = yield* signedIn
+    const { connector, demand, grant, logins, server } = made
+    demand.token = grant.token = "old"
     const { call, connection } = yield* Harness.connect(connector)
     const { hook } = server
-    server.hook = (turn) =>
+    const refusing = (turn: HttpExchange.Turn) =>
       turn.headers["mcp-session-id"] === connection.sessionId
         ? fault(turn.response, 401, { "www-authenticate": "Bearer" })
         : hook?.(turn)
+    server.hook = refusing
     yield* Effect.flip(call())
     // As when the first request, which may have been none of a session, was answered.
     server.hook = hook
     yield* call()
-    let count = 1
-    onToken(() => {
-      grant.token = demand.token = `renewed-${++count}`
-      return undefined
-    })
-    server.hook = (turn) =>
-      turn.headers["mcp-session-id"] === connection.sessionId
-        ? fault(turn.response, 401, { "www-authenticate": "Bearer" })
-        : hook?.(turn)
+    const renewals = renewing(made, true)
+    server.hook = refusing
     for (let time = 0; time < 3; time++) {
       const error = yield* Effect.flip(call())
       assert.deepInclude(error, { fate: "rejected", reason: "unauthorized", ifSessionLost: "rejected" })
     }
-    assert.strictEqual(count, 2)
+    assert.strictEqual(renewals.count, 1)
     yield* (yield* Harness.connect(connector)).call()
-    assert.deepStrictEqual([count, logins.length], [2, 0])
+    assert.deepStrictEqual([renewals.count, logins.length], [1, 0])
   })
 
   test.scopedLive("[R12:real T7] sessions that are bound to their first token: each renewal begins a new one, and nobody has to log in", function*() {
-    const { connector, demand, grant, kept, logins, onToken, server } = yield* setup
-    kept.tokens = { access_token: "token-1", refresh_token: "refresh-1", token_type: "bearer" }
+    const made = yield* signedIn
+    const { connector, demand, logins, server } = made
+    demand.token = "old"
     const { hook } = server
     const sessions = new Map<unknown, unknown>()
     server.hook = (turn) => {
@@ -102,11 +117,7 @@ describe("logging in", () => {
         ? hook?.(turn)
         : fault(turn.response, 401, { "www-authenticate": "Bearer" })
     }
-    let count = 0
-    onToken(() => {
-      grant.token = demand.token = `renewed-${++count}`
-      return undefined
-    })
+    const renewals = renewing(made, true)
     const backend = yield* Backend.make("bound", { connector, keepalive: { method: "none" } })
     const call = Effect.asVoid(backend.callTool({ name: "echo", arguments: { text: "hello" } }))
     yield* call
@@ -116,7 +127,7 @@ describe("logging in", () => {
       // The end of the old session is refused as well, and tells nothing of the token.
       yield* Effect.promise(() => server.until(() => server.count("DELETE") === time))
       yield* Effect.repeatN(call, 20)
-      assert.deepStrictEqual([count, logins.length], [time, 0])
+      assert.deepStrictEqual([renewals.count, logins.length], [time, 0])
     }
   })
 
@@ -173,8 +184,6 @@ describe("logging in", () => {
     assert.strictEqual(logins[2]?.searchParams.get("scope"), "write")
   })
 
-  const refreshing = (asked: URLSearchParams) => asked.get("grant_type") === "refresh_token"
-
   const hurried = <A, E, R>(work: (pauses: ReadonlyArray<number>) => Effect.Effect<A, E, R>) =>
     Effect.clockWith((clock) => {
       const pauses: Array<number> = []
@@ -192,8 +201,7 @@ describe("logging in", () => {
       Effect.gen(function*() {
         for (const times of [1, 2]) {
           for (const refusal of [[400, "invalid_grant"], [401, "invalid_client"], [400, "invalid_request"]] as const) {
-            const { connector, kept, logins, onToken, origin, registrations } = yield* setup
-            kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
+            const { connector, logins, onToken, registrations } = yield* signedIn
             let refused = 0
             onToken(() => refused++ < times ? refusal : undefined)
             yield* (yield* Harness.connect(connector)).call()
@@ -205,13 +213,9 @@ describe("logging in", () => {
     ))
 
   test.scopedLive("[T7] tokens that are renewed, and refused at once each time, lead to a login; those that were good for a while do not", function*() {
-    const { connector, demand, finish, grant, kept, logins, onToken, origin } = yield* setup
-    let count = 0
-    onToken((asked) => {
-      if (refreshing(asked)) grant.token = `renewed-${++count}`
-      return undefined
-    })
-    kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
+    const made = yield* signedIn
+    const { connector, demand, finish, grant, logins } = made
+    const renewals = renewing(made, false)
     demand.token = "renewed-1"
     const { call } = yield* Harness.connect(connector)
     for (const token of ["renewed-2", "renewed-3", "renewed-4"]) {
@@ -221,19 +225,14 @@ describe("logging in", () => {
     demand.token = "another"
     for (let time = 0; time < 4; time++) yield* Effect.flip(call())
     // The session may be bound to the token that it has taken last: a new one tells.
-    assert.deepStrictEqual([logins.length, count], [0, 5])
+    assert.deepStrictEqual([logins.length, renewals.count], [0, 5])
     for (let time = 0; time < 3; time++) yield* Effect.flip(Harness.connect(connector))
     assert.strictEqual(logins.length, 1)
-    assert.isAtMost(count, 7)
+    assert.isAtMost(renewals.count, 7)
     grant.token = "another"
     yield* Effect.promise(finish)
     yield* call()
   })
-
-  const signedIn = Effect.tap(setup, ({ kept, origin }) =>
-    Effect.sync(() => {
-      kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
-    }))
 
   it.scopedLive("[T7] a token endpoint that has moved, or that another process has asked meanwhile, costs no login", () =>
     hurried((pauses) =>
@@ -281,20 +280,17 @@ describe("logging in", () => {
     ))
 
   test.scopedLive("[T7] tokens that only calls are refused with are renewed in vain, whatever else is taken meanwhile", function*() {
-    const { connector, grant, logins, onToken, server } = yield* signedIn
+    const made = yield* signedIn
+    const { connector, logins, server } = made
     const { hook } = server
     server.hook = (turn) => turn.url !== "/mcp" || turn.rpc === "tools/call" ? hook?.(turn) : undefined
-    let count = 0
-    onToken(() => {
-      grant.token = `renewed-${++count}`
-      return undefined
-    })
+    const renewals = renewing(made, false)
     const { call, connection } = yield* Harness.connect(connector)
     for (let time = 0; time < 4; time++) {
       yield* Effect.flip(call())
       yield* Sending.ask(connection, "ping", undefined, { timeout: 5_000 })
     }
-    assert.deepStrictEqual([logins.length, count], [1, 2])
+    assert.deepStrictEqual([logins.length, renewals.count], [1, 2])
   })
 
   for (const invalidates of [true, false]) {
@@ -309,8 +305,7 @@ describe("logging in", () => {
       it.scopedLive(`[T7] a refresh token that is refused with ${code} each time leads to one login, which is kept until the next: ${whose}`, () =>
         hurried(() =>
           Effect.gen(function*() {
-            const { connector, finish, kept, logins, onToken, origin, provider, server } = yield* setup
-            kept.tokens = { access_token: "old", refresh_token: "dead", token_type: "bearer", issuer: origin }
+            const { connector, finish, kept, logins, onToken, provider, server } = yield* signedIn
             onToken((asked) => refreshing(asked) ? [status, code] : undefined)
             if (invalidates) {
               provider.invalidateCredentials = () => {
@@ -321,7 +316,7 @@ describe("logging in", () => {
               assert.strictEqual((yield* Effect.flip(Harness.connect(connector))).reason, "unauthorized")
             }
             assert.strictEqual(logins.length, 1)
-            assert.strictEqual(kept.tokens?.refresh_token, "dead")
+            assert.strictEqual(kept.tokens?.refresh_token, "good")
             assert.strictEqual(server.seen.filter(({ url }) => url === "/token").length, 3)
             yield* Effect.promise(finish)
             yield* (yield* Harness.connect(connector)).call()
@@ -333,8 +328,7 @@ describe("logging in", () => {
       it.scopedLive(`[T7] ${code}: the client is registered again, and the login succeeds: ${whose}`, () =>
         hurried(() =>
           Effect.gen(function*() {
-            const { connector, finish, kept, logins, onToken, origin, provider, registrations } = yield* setup
-            kept.tokens = { access_token: "old", refresh_token: "dead", token_type: "bearer", issuer: origin }
+            const { connector, finish, kept, logins, onToken, provider, registrations } = yield* signedIn
             onToken((asked) => asked.get("client_id") === "me" ? [401, code] : undefined)
             if (invalidates) {
               provider.invalidateCredentials = () => {
@@ -352,9 +346,7 @@ describe("logging in", () => {
   }
 
   test.scopedLive("[T7] an authorization server that fails for a while is asked again; nobody has to log in for it", function*() {
-    const { connector, kept, logins, onToken, origin } = yield* setup
-    const refreshToken = { refresh_token: "good", token_type: "bearer", issuer: origin }
-    kept.tokens = { access_token: "old", ...refreshToken }
+    const { connector, kept, logins, onToken, origin } = yield* signedIn
     onToken(() => [503, "server_error"])
     const error = yield* Effect.flip(Harness.connect(connector))
     assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", false])
@@ -367,8 +359,8 @@ describe("logging in", () => {
   })
 
   test.scopedLive("[T7] more rights are asked for by a login, though there is a refresh token: it would bring the same rights", function*() {
-    const { connector, demand, kept, logins, origin, server } = yield* setup
-    kept.tokens = { access_token: "token-1", refresh_token: "good", token_type: "bearer", issuer: origin }
+    const { connector, demand, kept, logins, server } = yield* signedIn
+    demand.token = "old"
     const { call } = yield* Harness.connect(connector)
     Object.assign(demand, {
       token: "never",
@@ -380,7 +372,7 @@ describe("logging in", () => {
     }
     assert.deepStrictEqual(logins.map((url) => url.searchParams.get("scope")), ["admin"])
     assert.strictEqual(server.seen.filter(({ url }) => url === "/token").length, 0)
-    assert.strictEqual(kept.tokens.refresh_token, "good")
+    assert.strictEqual(kept.tokens?.refresh_token, "good")
   })
 
   test.scopedLive("[T7] a provider that throws for want of a person is asked once, too", function*() {

@@ -96,35 +96,37 @@ describe.concurrent("sessions that a server has forgotten", () => {
     assert.strictEqual((yield* backend.status).generation, 1)
   })
 
+  const whereLoginIsPossible = (hook: (turn: HttpExchange.Turn) => boolean | undefined) =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const signIn = SignIn.askFor(server)
+      const { hook: others } = server
+      server.hook = (turn) => turn.url === "/mcp" ? hook(turn) : others?.(turn)
+      const connector = HttpConnector.make({
+        url: server.url,
+        transport: "streamable",
+        authProvider: signIn.provider
+      })
+      const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
+      const call = backend.callTool({ name: "echo", arguments: { message: "again" } })
+      return { ...signIn, backend, call, server }
+    })
+
   test.scopedLive("[R12:real] where a login is possible, nobody has to log in for a session that was begun without one", function*() {
-    const server = yield* Harness.server
-    const { logins, provider } = SignIn.askFor(server)
-    const { hook } = server
-    server.hook = (turn) => turn.url === "/mcp" ? undefined : hook?.(turn)
-    const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
-    const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
-    yield* backend.callTool({ name: "echo" })
+    const { backend, call, logins, server } = yield* whereLoginIsPossible(() => undefined)
+    yield* call
     server.lostSession = { status: 401 }
     server.sessions.clear()
-    assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "again" } })), "again")
+    assert.strictEqual(textOf(yield* call), "again")
     const { generation, state } = yield* backend.status
     assert.deepStrictEqual([state, generation], ["Connected", 2])
     assert.deepStrictEqual([logins.length, server.seen.filter(({ url }) => url !== "/mcp").length], [0, 0])
   })
 
   test.scopedLive("[T7] a server that wants a login for calls only, and does not say how: it is asked for where the session proves to be alive", function*() {
-    const server = yield* Harness.server
-    const { finish, logins, provider } = SignIn.askFor(server)
-    const { hook } = server
-    server.hook = (turn) =>
-      turn.url !== "/mcp"
-        ? hook?.(turn)
-        : turn.rpc === "tools/call" && turn.headers["authorization"] === undefined
-        ? HttpExchange.fault(turn.response, 401)
-        : undefined
-    const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
-    const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
-    const call = backend.callTool({ name: "echo", arguments: { message: "again" } })
+    const { call, finish, logins, server } = yield* whereLoginIsPossible(({ headers, response, rpc }) =>
+      rpc === "tools/call" && headers["authorization"] === undefined ? HttpExchange.fault(response, 401) : undefined
+    )
     assert.include((yield* Effect.flip(call)).message, "401")
     assert.strictEqual(logins.length, 0)
     assert.include((yield* Effect.flip(call)).message, "log in")

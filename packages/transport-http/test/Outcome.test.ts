@@ -2,6 +2,7 @@ import { LoginFailure } from "@mcp-lifeline/protocol"
 import { assert, describe, it } from "vitest"
 import * as Failure from "../src/HttpFailure.js"
 import * as Outcome from "../src/Outcome.js"
+import { status as failed } from "./fixtures/Played.js"
 
 const network = (more: Partial<Failure.NetworkFailure> = {}) =>
   new Failure.NetworkFailure({
@@ -15,16 +16,7 @@ const network = (more: Partial<Failure.NetworkFailure> = {}) =>
   })
 
 const status = (code: number, more: Partial<Failure.StatusFailure> = {}) =>
-  new Failure.StatusFailure({
-    status: code,
-    detail: "words of the server",
-    error: undefined,
-    retryAfter: undefined,
-    renewable: false,
-    authorized: true,
-    session: true,
-    ...more
-  })
+  failed(code, { detail: "words of the server", authorized: true, session: true, ...more })
 
 const redirect = new Failure.RedirectFailure({ status: 302, to: "https://a.example", why: "origin" })
 const answer = new Failure.AnswerFailure({ detail: "no JSON" })
@@ -37,30 +29,21 @@ describe("what a failed exchange means", () => {
   it("[T3:unit] for an attempt to connect: its reason, and whether the same credentials are of any use", () => {
     const reasons = (...failures: ReadonlyArray<Failure.HttpFailure>) =>
       failures.map((failure) => Outcome.toConnectError(failure, "https://a.example/mcp").reason)
-    const kinds = [
-      "refused",
-      "unreachable",
-      "exhausted",
-      "tls",
-      "timeout",
-      "slow",
-      "reset",
-      "tooLarge",
-      "protocol",
-      "fault"
-    ] as const
-    assert.deepStrictEqual(reasons(...kinds.map((kind) => network({ kind }))), [
-      "refused",
-      "unreachable",
-      "unreachable",
-      "tls",
-      "timeout",
-      "timeout",
-      "closed",
-      "protocol",
-      "protocol",
-      "defect"
-    ])
+    const ofNetwork = {
+      refused: "refused",
+      unreachable: "unreachable",
+      exhausted: "unreachable",
+      tls: "tls",
+      timeout: "timeout",
+      slow: "timeout",
+      reset: "closed",
+      tooLarge: "protocol",
+      protocol: "protocol",
+      fault: "defect"
+    } as const
+    for (const [kind, reason] of Object.entries(ofNetwork)) {
+      assert.deepStrictEqual(reasons(network({ kind: kind as keyof typeof ofNetwork })), [reason], kind)
+    }
     assert.deepStrictEqual(reasons(redirect, answer, cut, credential, login), [
       "redirect",
       "protocol",
@@ -68,17 +51,16 @@ describe("what a failed exchange means", () => {
       "unauthorized",
       "unauthorized"
     ])
-    for (
-      const [expected, codes] of [
-        ["unauthorized", [401, 407]],
-        ["forbidden", [403]],
-        ["notFound", [404, 410]],
-        ["rateLimited", [429]],
-        ["server", [408, 425, 500, 503]],
-        ["protocol", [400, 405, 418, 499]]
-      ] as const
-    ) {
-      for (const code of codes) assert.deepStrictEqual(reasons(status(code)), [expected], String(code))
+    const ofStatus = {
+      unauthorized: [401, 407],
+      forbidden: [403],
+      notFound: [404, 410],
+      rateLimited: [429],
+      server: [408, 425, 500, 503],
+      protocol: [400, 405, 418, 499]
+    }
+    for (const [reason, codes] of Object.entries(ofStatus)) {
+      for (const code of codes) assert.deepStrictEqual(reasons(status(code)), [reason], String(code))
     }
     for (const code of [401, 403]) {
       assert.isTrue(Outcome.toConnectError(status(code), "x").permanent)

@@ -9,105 +9,36 @@ import * as HttpConnector from "../src/HttpConnector.js"
 import * as Proxy from "../src/Proxy.js"
 import * as Reach from "../src/Reach.js"
 
+const words = (text: string): ReadonlyArray<string> => text.trim().split(/\s+/)
+
 describe("whose an address is", () => {
   it("[X2] an address is known in each of its forms", () => {
-    const kinds: Record<string, ReadonlyArray<string>> = {
-      machine: [
-        "127.0.0.1",
-        "127.255.0.9",
-        "0.0.0.0",
-        "0.1.2.3",
-        "::1",
-        "::",
-        "::ffff:127.0.0.1",
-        "::ffff:7f00:1",
-        "0:0:0:0:0:ffff:7f00:0001",
-        "::127.0.0.1",
-        "64:ff9b::7f00:1",
-        "64:ff9b::127.0.0.1",
-        "2002:7f00:1::",
-        "::ffff:0:127.0.0.1",
-        "::ffff:127.0.0.1%eth0"
-      ],
-      private: [
-        "10.0.0.1",
-        "10.255.255.255",
-        "172.16.0.1",
-        "172.31.255.255",
-        "192.168.0.1",
-        "100.64.0.1",
-        "100.127.255.255",
-        "192.0.0.8",
-        "198.18.0.1",
-        "198.19.255.255",
-        "224.0.0.1",
-        "255.255.255.255",
-        "fc00::1",
-        "fd12:3456::1",
-        "fec0::1",
-        "ff02::1",
-        "64:ff9b:1::1",
-        "::ffff:10.0.0.1",
-        "::ffff:a00:1",
-        "2002:a00:1::1",
-        "64:ff9b::a00:1",
-        "64:ff9b::172.31.255.254",
-        "::192.168.1.1",
-        "::ffff:0:100.127.1.1",
-        "2002:ac1f:ffff::",
-        "64:ff9b:1:ffff::1"
-      ],
-      link: [
-        "169.254.169.254",
-        "169.254.0.1",
-        "fe80::1",
-        "febf::1",
-        "fe80::1%eth0",
-        "::ffff:169.254.169.254",
-        "::169.254.1.2"
-      ],
-      public: [
-        "8.8.8.8",
-        "64:ff9b::172.32.0.1",
-        "64:ff9b::8.8.8.8",
-        "64:ff9b:2::1",
-        "::ffff:0:192.169.1.1",
-        "::100.128.0.1",
-        "2002:ac20::1",
-        "1:2:3:4:5:6:172.16.0.1",
-        "1.0.0.1",
-        "9.255.255.255",
-        "11.0.0.0",
-        "172.15.255.255",
-        "172.32.0.0",
-        "192.167.1.1",
-        "192.169.0.1",
-        "100.63.255.255",
-        "100.128.0.0",
-        "126.255.255.255",
-        "128.0.0.1",
-        "169.253.0.1",
-        "198.17.0.1",
-        "198.20.0.1",
-        "192.0.1.1",
-        "223.255.255.255",
-        "2606:4700::1111",
-        "fe00::1",
-        "fbff::1",
-        "::ffff:8.8.8.8",
-        "::ffff:192.0.1.1",
-        "64:ff9b::808:808",
-        "2002:808:808::1",
-        "2001:db8::1"
-      ]
+    const kinds = {
+      machine: `
+        127.0.0.1 127.255.0.9 0.0.0.0 0.1.2.3 ::1 ::
+        ::ffff:127.0.0.1 ::ffff:7f00:1 0:0:0:0:0:ffff:7f00:0001 ::127.0.0.1 ::ffff:0:127.0.0.1 ::ffff:127.0.0.1%eth0
+        64:ff9b::7f00:1 64:ff9b::127.0.0.1 2002:7f00:1::`,
+      private: `
+        10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1 100.64.0.1 100.127.255.255
+        192.0.0.8 198.18.0.1 198.19.255.255 224.0.0.1 255.255.255.255
+        fc00::1 fd12:3456::1 fec0::1 ff02::1 64:ff9b:1::1 64:ff9b:1:ffff::1
+        ::ffff:10.0.0.1 ::ffff:a00:1 ::192.168.1.1 ::ffff:0:100.127.1.1
+        2002:a00:1::1 2002:ac1f:ffff:: 64:ff9b::a00:1 64:ff9b::172.31.255.254`,
+      link: `
+        169.254.169.254 169.254.0.1 ::ffff:169.254.169.254 ::169.254.1.2
+        fe80::1 febf::1 fe80::1%eth0`,
+      public: `
+        8.8.8.8 1.0.0.1 9.255.255.255 11.0.0.0 172.15.255.255 172.32.0.0 192.167.1.1 192.169.0.1
+        100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.1 169.253.0.1
+        198.17.0.1 198.20.0.1 192.0.1.1 223.255.255.255
+        2606:4700::1111 2001:db8::1 fe00::1 fbff::1 64:ff9b:2::1 1:2:3:4:5:6:172.16.0.1
+        ::ffff:8.8.8.8 ::ffff:192.0.1.1 ::ffff:0:192.169.1.1 ::100.128.0.1
+        2002:808:808::1 2002:ac20::1 64:ff9b::8.8.8.8 64:ff9b::808:808 64:ff9b::172.32.0.1`
     }
     for (const [kind, addresses] of Object.entries(kinds)) {
-      for (const address of addresses) {
-        expect([address, isIP(address.replace(/%.*/, "")) > 0, AddressKind.ofAddress(address)]).toEqual([
-          address,
-          true,
-          kind
-        ])
+      for (const address of words(addresses)) {
+        const isAddress = isIP(address.replace(/%.*/, "")) > 0
+        expect([address, isAddress, AddressKind.ofAddress(address)]).toEqual([address, true, kind])
       }
     }
     expect(["localhost", "example.com", "", "1.2.3", "::g"].map(AddressKind.ofAddress)).toEqual(
@@ -117,31 +48,14 @@ describe("whose an address is", () => {
 
   it("[X2] the host of a URL is seen through, whichever way it is written", () => {
     const kindOf = (host: string) => AddressKind.ofHost(new URL(`http://${host}/`).hostname)
-    for (
-      const host of [
-        "localhost",
-        "LOCALHOST",
-        "localhost.",
-        "a.localhost",
-        "ab.c.localhost",
-        "127.1",
-        "2130706433",
-        "0x7f000001",
-        "0177.0.0.1",
-        "0",
-        "127.0.0.1.",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "[0:0:0:0:0:0:0:1]",
-        "１２７.0.0.1"
-      ]
-    ) expect([host, kindOf(host)]).toEqual([host, "machine"])
+    const written = words(`
+      localhost LOCALHOST localhost. a.localhost ab.c.localhost
+      127.1 2130706433 0x7f000001 0177.0.0.1 0 127.0.0.1. １２７.0.0.1
+      [::1] [::ffff:127.0.0.1] [0:0:0:0:0:0:0:1]`)
+    expect(written.map((host) => [host, kindOf(host)])).toEqual(written.map((host) => [host, "machine"]))
     expect(["10.1", "0xa9fea9fe", "[fd00::1]"].map(kindOf)).toEqual(["private", "link", "private"])
-    expect(["notlocalhost", "localhost.example", "127.0.0.1.example"].map(kindOf)).toEqual([
-      undefined,
-      undefined,
-      undefined
-    ])
+    const others = ["notlocalhost", "localhost.example", "127.0.0.1.example"]
+    expect(others.map(kindOf)).toEqual(Array(3).fill(undefined))
   })
 })
 

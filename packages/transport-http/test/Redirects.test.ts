@@ -2,28 +2,32 @@ import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
 import { assert, describe, test } from "../../testing/test/support/vitest.js"
 
+interface Sent {
+  readonly url: string
+  readonly method: string | undefined
+  readonly authorization: string | undefined
+  readonly body: unknown
+}
+
 const redirected = (from: string, status: number, ...locations: ReadonlyArray<string>) =>
   Effect.gen(function*() {
-    const visited: Array<string> = []
-    const fetch = (url: string | URL, init?: RequestInit): Promise<Response> => {
-      const { authorization } = (init?.headers ?? {}) as Record<string, string>
-      visited.push(`${authorization === undefined ? "without" : "with"} ${String(url)}`)
-      const location = locations[visited.length - 1]
+    const sent: Array<Sent> = []
+    const fetch = (url: string | URL, { body, headers, method }: RequestInit = {}): Promise<Response> => {
+      const { authorization } = headers as Record<string, string>
+      const location = locations[sent.length]
+      sent.push({ url: String(url), method, authorization, body })
       return Promise.resolve(
         location === undefined
           ? new Response("here", { status: 418 })
           : new Response(null, { status, headers: { location } })
       )
     }
-    const connector = HttpConnector.make({
-      url: from,
-      fetch,
-      protocol: "2025",
-      transport: "streamable",
-      headers: { authorization: "Bearer the-token" }
-    })
+    const headers = { authorization: "Bearer the-token" }
+    const options = { fetch, protocol: "2025", transport: "streamable", headers } as const
+    const connector = HttpConnector.make({ ...options, url: from })
     const error = yield* Effect.flip(Effect.scoped(connector.connect({ report: () => {} })))
-    return { visited: visited.slice(1), error }
+    const [first, ...others] = sent
+    return { first: first!, others, error }
   })
 
 describe("redirects, of requests that carry credentials", () => {
@@ -34,8 +38,9 @@ describe("redirects, of requests that carry credentials", () => {
   ]
   for (const [from, to, there] of followed) {
     test.effect(`[T7] from ${from} to ${to}: followed, with the credentials`, function*() {
-      const { error, visited } = yield* redirected(from, 307, to)
-      assert.deepStrictEqual(visited, [`with ${there}`])
+      const { error, first, others } = yield* redirected(from, 307, to)
+      assert.strictEqual(first.authorization, "Bearer the-token")
+      assert.deepStrictEqual(others, [{ ...first, url: there }])
       assert.strictEqual(error.reason, "protocol")
     })
   }
@@ -45,30 +50,27 @@ describe("redirects, of requests that carry credentials", () => {
       const [from, to] of [["/mcp", "/mcp/"], ["/mcp/", "/mcp"], ["/mcp?x=1", "https://mcp.test/mcp/?x=1"]] as const
     ) {
       test.effect(`[T7] ${status} from ${from} to ${to}: followed by the same POST, with its body`, function*() {
-        const sent: Array<unknown> = []
-        const fetch = (url: string | URL, init?: RequestInit): Promise<Response> => {
-          const { authorization } = (init?.headers ?? {}) as Record<string, string>
-          sent.push([init?.method, String(url), authorization, String(init?.body)])
-          return Promise.resolve(
-            sent.length === 1
-              ? new Response(null, { status, headers: { location: to } })
-              : new Response("here", { status: 418 })
-          )
-        }
-        const headers = { authorization: "Bearer the-token" }
-        const options = { fetch, protocol: "2025", transport: "streamable", headers } as const
-        const connector = HttpConnector.make({ ...options, url: `https://mcp.test${from}` })
-        yield* Effect.flip(Effect.scoped(connector.connect({ report: () => {} })))
-        const [first, second] = sent as ReadonlyArray<ReadonlyArray<string>>
-        assert.strictEqual(first![0], "POST")
-        assert.deepStrictEqual(second, [
-          "POST",
-          new URL(to, "https://mcp.test").href,
-          "Bearer the-token",
-          first![3]!
-        ])
+        const { first, others } = yield* redirected(`https://mcp.test${from}`, status, to)
+        assert.deepInclude(first, { method: "POST", authorization: "Bearer the-token" })
+        assert.isString(first.body)
+        assert.deepStrictEqual(others, [{ ...first, url: new URL(to, "https://mcp.test").href }])
       })
     }
+  }
+
+  const elsewhere = [
+    "http://b.test/a",
+    "https://b.test:8443/a",
+    "http://10.0.0.5:8080/a",
+    "https://b.test/a?token=s3cret"
+  ]
+  for (const to of elsewhere) {
+    const isAdvised = to.startsWith("https://b.test/")
+    test.effect(`[T7] to ${to}: it is ${isAdvised ? "" : "not "}said that this address is to be configured`, function*() {
+      const { error: { message } } = yield* redirected("http://mcp.test/a", 302, to)
+      assert.include(message, `HTTP 302: redirected to ${to.replace(/\?.*/, "")}, another origin`)
+      assert.strictEqual(message.includes("configure that address"), isAdvised)
+    })
   }
 
   const refused: ReadonlyArray<readonly [from: string, to: string, status: number, says: string]> = [
@@ -92,8 +94,8 @@ describe("redirects, of requests that carry credentials", () => {
   ]
   for (const [from, to, status, says] of refused) {
     test.effect(`[T7] ${status} from ${from} to ${to}: not followed`, function*() {
-      const { error, visited } = yield* redirected(from, status, to)
-      assert.deepStrictEqual(visited, [])
+      const { error, others } = yield* redirected(from, status, to)
+      assert.deepStrictEqual(others, [])
       assert.strictEqual(error.reason, "redirect")
       assert.include(error.message, says)
       assert.notInclude(error.message, "password@")
@@ -102,8 +104,8 @@ describe("redirects, of requests that carry credentials", () => {
   }
 
   test.effect("[T7] five are followed, and no sixth", function*() {
-    const { error, visited } = yield* redirected("http://mcp.test/0", 307, "/1", "/2", "/3", "/4", "/5", "/6")
-    assert.strictEqual(visited.at(-1), "with http://mcp.test/5")
+    const { error, others } = yield* redirected("http://mcp.test/0", 307, "/1", "/2", "/3", "/4", "/5", "/6")
+    assert.strictEqual(others.at(-1)?.url, "http://mcp.test/5")
     assert.strictEqual(error.reason, "redirect")
     assert.include(error.message, "again and again")
   })

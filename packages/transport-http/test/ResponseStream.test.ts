@@ -1,26 +1,14 @@
-import { Bytes } from "@mcp-lifeline/core/text"
 import { Effect, Fiber, TestClock } from "effect"
-import { Readable } from "node:stream"
 import { assert, describe, test } from "../../testing/test/support/vitest.js"
-import type { Body } from "../src/Answer.js"
 import { Dispatch } from "../src/Dispatch.js"
-import * as EventStream from "../src/EventStream.js"
+import type * as EventStream from "../src/EventStream.js"
 import * as HttpFailure from "../src/HttpFailure.js"
 import * as ResponseStream from "../src/ResponseStream.js"
+import * as Played from "./fixtures/Played.js"
 
-const target = "http://server.test/mcp"
-const network = (code: string) => HttpFailure.fromNetwork(Object.assign(new Error(code), { code }))
-const [reset, refused] = [network("ECONNRESET"), network("ECONNREFUSED")]
-const status = (code: number, retryAfter?: number) =>
-  new HttpFailure.StatusFailure({
-    status: code,
-    detail: "",
-    error: undefined,
-    retryAfter,
-    renewable: false,
-    authorized: false,
-    session: true
-  })
+const { refused, reset, target } = Played
+
+const status = (code: number) => Played.status(code, { session: true })
 
 const resuming = (
   outcome: (opened: number, exchange: ResponseStream.Exchange) => EventStream.End | HttpFailure.HttpFailure,
@@ -128,48 +116,5 @@ describe("a response stream that was cut", () => {
     assert.isNull(fiber.unsafePoll())
     assert.deepStrictEqual([heard, opened()], [["gone"], 1])
     yield* Fiber.interrupt(fiber)
-  })
-})
-
-describe("where an event stream stands", () => {
-  const begun = (text: string, options: Partial<EventStream.Reader> = {}) =>
-    Effect.gen(function*() {
-      const position: EventStream.Position = { lastEventId: undefined, retry: undefined }
-      const readable = new Readable({ read: () => {} })
-      readable.push(text)
-      const body = Object.assign(readable, { dump: () => Promise.resolve() }) as Body
-      const reading = yield* Effect.fork(EventStream.read({ status: 200, headers: {}, body }, position, {
-        onEvent: () => {},
-        onDropped: () => {},
-        complete: () => false,
-        maxBytes: Bytes(1024),
-        ...options
-      }))
-      return { reading, position, body }
-    })
-
-  const positionAfter = (text: string) =>
-    Effect.flatMap(begun(text), ({ body, position, reading }) => {
-      body.push(null)
-      return Effect.as(Fiber.join(reading), position)
-    })
-
-  test.effect("[C6 T4] is the last id that a header can carry, and what the server asked to wait", function*() {
-    const position = yield* positionAfter("retry: 70\nid: 1\ndata: a\n\nid: é\ndata: b\n\ndata: c\n\n")
-    assert.deepStrictEqual(position, { lastEventId: "1", retry: 70 })
-    assert.isUndefined((yield* positionAfter("id: 1\ndata: a\n\nid:\ndata: b\n\n")).lastEventId)
-  })
-
-  test.live("[T4] a stream that brings nothing is closed after the silence that it may have, and its body with it", function*() {
-    const { body, reading } = yield* begun("", { maxSilence: 10 })
-    assert.isTrue((yield* Fiber.join(reading)).isSilent)
-    assert.isTrue(body.destroyed)
-  })
-
-  test.live("[C6] one that is read by nobody any more is closed", function*() {
-    const { body, reading } = yield* begun("data: a\n\n")
-    yield* Effect.sleep(5)
-    yield* Fiber.interrupt(reading)
-    assert.isTrue(body.destroyed)
   })
 })

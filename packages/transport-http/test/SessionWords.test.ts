@@ -31,6 +31,11 @@ const refusals: ReadonlyArray<Refusal> = [200, 400, 401, 403, 404, 409, 410, 422
 const bodyOf = ({ code, said }: Refusal, id: unknown): string =>
   code === undefined ? said : JSON.stringify({ jsonrpc: "2.0", id, error: { code, message: said } })
 
+const json = { "content-type": "application/json" }
+
+const unknownMethod = (id: unknown): string =>
+  JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "Method not found" } })
+
 describe("what others say of a session", () => {
   test.scopedLive("[R7:real R12:real C3] whatever an error says, its session lives, and its call is carried out once", function*() {
     const server = yield* Harness.server
@@ -68,14 +73,7 @@ describe("what others say of a session", () => {
     const backend = yield* supervise(server)
     server.hook = ({ message, response, rpc }) => {
       if (rpc !== "notifications/cancelled" && rpc !== "ping" && rpc !== "notifications/progress") return undefined
-      const error = { code: -32601, message: "Method not found" }
-      HttpExchange.fault(
-        response,
-        404,
-        { "content-type": "application/json" },
-        message?.id === undefined ? "" : JSON.stringify({ jsonrpc: "2.0", id: message.id, error })
-      )
-      return true
+      return HttpExchange.fault(response, 404, json, message?.id === undefined ? "" : unknownMethod(message.id))
     }
     for (let i = 0; i < 3; i++) {
       yield* Effect.ignore(backend.notify("notifications/progress", { progressToken: 1, progress: 1 }))
@@ -90,13 +88,8 @@ describe("what others say of a session", () => {
     const server = yield* Harness.server
     const backend = yield* supervise(server)
     yield* backend.callTool({ name: "echo" })
-    server.hook = ({ message, response, rpc }) => {
-      const error = { code: -32601, message: "Method not found" }
-      const body = JSON.stringify({ jsonrpc: "2.0", id: String(message?.id), error })
-      return rpc === "ping"
-        ? HttpExchange.fault(response, 404, { "content-type": "application/json" }, body)
-        : undefined
-    }
+    server.hook = ({ message, response, rpc }) =>
+      rpc === "ping" ? HttpExchange.fault(response, 404, json, unknownMethod(String(message?.id))) : undefined
     yield* Effect.promise(() => server.stop())
     const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { idempotent: true }))
     yield* until(backend, ({ state }) => state !== "Connected")

@@ -1,4 +1,3 @@
-import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -28,8 +27,7 @@ describe("soak", () => {
       const warnings: Array<Error> = []
       const onWarning = (warning: Error) => void warnings.push(warning)
       process.on("warning", onWarning)
-      const server = yield* Harness.server
-      const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      const { call, server } = yield* Harness.connected()
       const calls = (count: number) =>
         Effect.forEach(
           Array.from({ length: count }, (_, index) => index),

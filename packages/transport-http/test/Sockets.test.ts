@@ -1,11 +1,7 @@
 import { Sending } from "@mcp-lifeline/core"
 import { HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Deferred, Effect, Fiber } from "effect"
-import { createServer } from "node:http"
-import type { Socket } from "node:net"
-import { json } from "node:stream/consumers"
-import { listening } from "../../testing/test/support/listening.js"
+import { Effect, Fiber } from "effect"
 import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Harness from "./fixtures/Harness.js"
 
@@ -18,8 +14,7 @@ describe("sockets", () => {
   test.scopedLive(
     `[T14:real] ${many} requests at once share a bounded number of sockets, and all are answered`,
     function*() {
-      const server = yield* Harness.server
-      const { connection, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
+      const { connection, losses, server } = yield* Harness.connected()
       let most = 0
       server.hook = () => {
         most = Math.max(most, server.sockets.size)
@@ -62,38 +57,12 @@ describe("sockets", () => {
   test.scopedLive(
     "[T14:real] an idle socket is closed, however long the server promises to keep it",
     function*() {
-      const open = new Set<Socket>()
-      const answers: Readonly<Record<string, object>> = {
-        initialize: {
-          protocolVersion: "2025-11-25",
-          capabilities: { tools: {} },
-          serverInfo: { name: "s", version: "1" }
-        },
-        "tools/call": { content: [] }
-      }
-      const server = createServer(async (request, response) => {
-        const { id, method } = request.method === "POST" ? await json(request) as { id?: number; method: string } : {}
-        response.setHeader("connection", "keep-alive").setHeader("keep-alive", "timeout=300")
-        if (method === undefined) return void response.writeHead(405).end()
-        if (id === undefined) return void response.writeHead(202).end()
-        response.setHeader("content-type", "application/json")
-        response.end(JSON.stringify({ jsonrpc: "2.0", id, result: answers[method] ?? {} }))
-      })
-      server.keepAliveTimeout = 300_000
-      const closed = yield* Deferred.make<void>()
-      let isCalled = false
-      server.on("connection", (socket) => {
-        open.add(socket)
-        socket.on("close", () => {
-          open.delete(socket)
-          if (isCalled && open.size === 0) Deferred.unsafeDone(closed, Effect.void)
-        })
-      })
-      const url = `${yield* listening(server)}/mcp`
-      const { call, losses } = yield* Harness.connect(HttpConnector.make({ url, protocol: "2025" }))
-      isCalled = true
+      const server = yield* Harness.server
+      server.offersStream = false
+      server.hook = ({ socket }) => void Harness.keepIdle(socket)
+      const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol: "2025" }))
       yield* call()
-      yield* Deferred.await(closed)
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 0))
       yield* call()
       assert.deepStrictEqual(losses, [])
     },

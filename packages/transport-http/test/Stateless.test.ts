@@ -9,6 +9,7 @@ import * as Harness from "./fixtures/Harness.js"
 import * as StatelessServer from "./fixtures/StatelessServer.js"
 import { reconnect, textOf } from "./fixtures/Supervised.js"
 
+const { answering, to } = StatelessServer
 const version = "2026-07-28"
 
 const connected = Effect.gen(function*() {
@@ -62,12 +63,8 @@ describe("the protocol without sessions", () => {
 
   test.scopedLive("[E2] a name that is no plain text stands in its header in base64", function*() {
     const { connection, server } = yield* connected
-    for (
-      const [name, header] of [["é", "=?base64?w6k=?="], [
-        "=?base64?eA==?=",
-        "=?base64?PT9iYXNlNjQ/ZUE9PT89?="
-      ]] as const
-    ) {
+    const headers = { é: "=?base64?w6k=?=", "=?base64?eA==?=": "=?base64?PT9iYXNlNjQ/ZUE9PT89?=" }
+    for (const [name, header] of Object.entries(headers)) {
       yield* Sending.ask(connection, "tools/call", { name, arguments: { message: "x" } }, { timeout: 20_000 })
       assert.strictEqual(server.seen.at(-1)!.headers["mcp-name"], header)
     }
@@ -76,46 +73,24 @@ describe("the protocol without sessions", () => {
   test.scopedLive("[E2] parameters stand in headers where the schema of the tool says so; a tool that says it wrongly is left out", function*() {
     const { connection, server } = yield* connected
     const schema = (properties: Record<string, unknown>) => ({ type: "object", properties })
-    server.tools = [
-      {
-        name: "echo",
-        inputSchema: schema({
-          region: { type: "string", "x-mcp-header": "Region" },
-          deep: schema({
-            count: { type: "integer", "x-mcp-header": "Count" },
-            flag: { type: "boolean", "x-mcp-header": "F" }
-          })
-        })
+    const inHeader = (type: string, header: string) => ({ type, "x-mcp-header": header })
+    const schemas = {
+      echo: {
+        region: inHeader("string", "Region"),
+        deep: schema({ count: inHeader("integer", "Count"), flag: inHeader("boolean", "F") })
       },
-      { name: "number", inputSchema: schema({ a: { type: "number", "x-mcp-header": "A" } }) },
-      {
-        name: "items",
-        inputSchema: schema({ a: { type: "array", items: { type: "string", "x-mcp-header": "A" } } })
-      },
-      { name: "space", inputSchema: schema({ a: { type: "string", "x-mcp-header": "A b" } }) },
-      {
-        name: "twice",
-        inputSchema: schema({
-          a: { type: "string", "x-mcp-header": "A" },
-          b: { type: "string", "x-mcp-header": "a" }
-        })
-      }
-    ]
+      number: { a: inHeader("number", "A") },
+      items: { a: { type: "array", items: inHeader("string", "A") } },
+      space: { a: inHeader("string", "A b") },
+      twice: { a: inHeader("string", "A"), b: inHeader("string", "a") }
+    }
+    server.tools = Object.entries(schemas).map(([name, properties]) => ({ name, inputSchema: schema(properties) }))
     const call = Sending.ask(connection, "tools/call", {
       name: "echo",
       arguments: { region: "Zürich", deep: { count: 7, flag: null } }
     }, { timeout: 20_000 })
-    server.hook = ({ body, headers }, response) => {
-      if (body.method !== "tools/call" || headers["mcp-param-count"] !== undefined) return false
-      response.writeHead(400, { "content-type": "application/json" }).end(
-        JSON.stringify({
-          jsonrpc: "2.0",
-          id: (body as { readonly id?: unknown }).id,
-          error: { code: -32020, message: "headers" }
-        })
-      )
-      return true
-    }
+    const refuses = to("tools/call", answering(400, { error: { code: -32020, message: "headers" } }))
+    server.hook = (seen, response) => seen.headers["mcp-param-count"] === undefined && refuses(seen, response)
     // The tools have not been listed: the server refuses, and the call is sent again with what the list says.
     yield* call
     assert.deepStrictEqual(server.methods, ["server/discover", "tools/call", "tools/list", "tools/call"])
@@ -220,14 +195,7 @@ describe("the protocol without sessions", () => {
       resultType: "input_required",
       inputRequests: { a: { method: "elicitation/create", params } }
     }
-    server.hook = ({ body }, response) => {
-      if (body.method !== "tools/call") return false
-      const { id } = body as { readonly id?: unknown }
-      response.writeHead(200, { "content-type": "application/json" }).end(
-        JSON.stringify({ jsonrpc: "2.0", id, result })
-      )
-      return true
-    }
+    server.hook = to("tools/call", answering(200, { result }))
     const none = yield* Harness.connect(connector)
     const unanswered = yield* Effect.flip(none.call())
     assert.strictEqual(unanswered.fate, "answered")
@@ -246,16 +214,6 @@ describe("the protocol without sessions", () => {
     yield* Effect.sleep("300 millis")
     assert.isNull(asking.unsafePoll())
     yield* Fiber.interrupt(asking)
-  })
-
-  test.scopedLive("ping asks server/discover; nothing is sent to an idle server", function*() {
-    const server = yield* StatelessServer.make()
-    const backend = yield* supervise(server.url, "2026")
-    const status = yield* backend.status.get
-    assert.strictEqual(status.keepalive.state, "off")
-    const before = server.seen.length
-    yield* backend.ping()
-    assert.deepStrictEqual(server.methods.slice(before), ["server/discover"])
   })
 
   for (const legacy of ["stateless", "reject"] as const) {
@@ -312,23 +270,14 @@ describe("the era of a server", () => {
   test.scopedLive("[E1:real] auto: what was remembered is forgotten where initialize is refused", function*() {
     const server = yield* StatelessServer.make(false)
     const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
-    server.hook = ({ body }, response) => {
-      if (body.method !== "server/discover") return false
-      response.writeHead(400).end()
-      return true
-    }
+    server.hook = to("server/discover", answering(400))
     const older = yield* Harness.connect(connector)
     assert.notStrictEqual(older.connection.protocolVersion, version)
     // The server is replaced by one that speaks 2026-07-28 only.
-    server.hook = ({ body }, response) => {
-      if (body.method !== "initialize") return false
-      response.writeHead(400, { "content-type": "application/json" }).end(
-        '{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"Unsupported","data":{"supported":["2026-07-28"]}}}'
-      )
-      return true
-    }
-    const error = yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
-    assert.strictEqual(error.reason, "incompatible")
+    const error = { code: -32022, message: "Unsupported", data: { supported: [version] } }
+    server.hook = to("initialize", answering(400, { error }))
+    const refusal = yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
+    assert.strictEqual(refusal.reason, "incompatible")
     const newer = yield* Harness.connect(connector)
     assert.strictEqual(newer.connection.protocolVersion, version)
   })
@@ -409,43 +358,14 @@ describe("the era of a server", () => {
     assert.strictEqual(connection.protocolVersion, version)
   })
 
-  const refusals: ReadonlyArray<readonly [status: number, message: string]> = [
-    [401, "Unauthorized: No valid session ID provided"],
-    [401, ""],
-    [403, "Forbidden"],
-    [500, "Cannot read properties of undefined"]
-  ]
-  for (const [status, message] of refusals) {
-    test.scopedLive(`[E1:real] auto: a server that refuses what has no session with ${status} ${message} is initialized`, function*() {
-      const server = yield* Harness.server
-      server.fail(({ rpc }) => rpc === "server/discover", HttpFault.status(status, { body: message }))
-      let renewals = 0
-      const connector = HttpConnector.make({
-        url: server.url,
-        protocol: "auto",
-        authorization: {
-          tokens: () => Effect.succeed({ access: Redacted.make("the token"), refresh: undefined }),
-          renew: () => Effect.sync(() => ++renewals > 100),
-          isRunning: () => false
-        }
-      })
-      const { call, connection } = yield* Harness.connect(connector)
-      assert.isDefined(connection.sessionId)
-      yield* call()
-      assert.deepStrictEqual(
-        server.seen.flatMap(({ rpc }) => rpc === undefined ? [] : [rpc]).slice(0, 2),
-        ["server/discover", "initialize"]
-      )
-      assert.strictEqual(renewals, 0)
-    })
-  }
-
   const plain = (status: number, type: string, body: string): HttpFault.HttpFault =>
     HttpFault.status(status, { headers: { "content-type": type }, body })
   const json = "application/json"
   const events = "text/event-stream"
   const other = '{"jsonrpc":"2.0","id":"another","result":{}}'
   const sent = (write: (response: ServerResponse) => void): HttpFault.HttpFault => ({ response }) => write(response)
+  const answered = (status: number, answer: object): HttpFault.HttpFault => (turn, carryOut) =>
+    plain(status, json, JSON.stringify({ jsonrpc: "2.0", id: turn.message?.id, ...answer }))(turn, carryOut)
   const nothing: Readonly<Record<string, HttpFault.HttpFault>> = {
     "an empty event stream": HttpFault.end(),
     "an event stream without a byte": plain(200, events, ""),
@@ -476,28 +396,36 @@ describe("the era of a server", () => {
     "a page": plain(200, "text/html", "<p>Hello</p>"),
     "202": HttpFault.status(202),
     "204": HttpFault.status(204),
-    "what names no revision in common, though it does": ({ message, response }) => {
-      const error = { code: -32022, message: "Unsupported", data: { supported: [version] } }
-      response.writeHead(400, { "content-type": json }).end(JSON.stringify({ jsonrpc: "2.0", id: message?.id, error }))
-    },
-    "capabilities that are none": ({ message, response }) => {
-      const result = { supportedVersions: [version], capabilities: { tools: 7 } }
-      response.writeHead(200, { "content-type": json }).end(
-        JSON.stringify({ jsonrpc: "2.0", id: message?.id, result })
-      )
-    },
-    ...Object.fromEntries([408, 425, 500, 502, 503, 504].map((status) => [String(status), HttpFault.status(status)]))
+    "what names no revision in common, though it does": answered(400, {
+      error: { code: -32022, message: "Unsupported", data: { supported: [version] } }
+    }),
+    "capabilities that are none": answered(200, {
+      result: { supportedVersions: [version], capabilities: { tools: 7 } }
+    }),
+    "401 and words": HttpFault.status(401, { body: "Unauthorized: No valid session ID provided" }),
+    "403 and words": HttpFault.status(403, { body: "Forbidden" }),
+    "500 and words": HttpFault.status(500, { body: "Cannot read properties of undefined" }),
+    ...Object.fromEntries(
+      [401, 408, 425, 500, 502, 503, 504].map((status) => [String(status), HttpFault.status(status)])
+    )
   }
   for (const [what, fault] of Object.entries(nothing)) {
     test.scopedLive(`[E1:real] auto: after ${what}, initialize decides in the same attempt, which is remembered`, function*() {
       const server = yield* Harness.server
       server.fail("server/discover", fault)
-      const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
-      const { call } = yield* Harness.connect(connector, { timeout: 600 })
+      let renewals = 0
+      const authorization = Harness.authorization({
+        tokens: () => Effect.succeed({ access: Redacted.make("the token"), refresh: undefined }),
+        renew: () => Effect.sync(() => ++renewals > 100)
+      })
+      const connector = HttpConnector.make({ url: server.url, protocol: "auto", authorization })
+      const { call, connection } = yield* Harness.connect(connector, { timeout: 600 })
+      assert.isDefined(connection.sessionId)
       yield* call()
       const asked = server.count("server/discover")
       yield* Harness.connect(connector, { timeout: 600 })
       assert.deepStrictEqual([server.count("server/discover"), server.count("initialize")], [asked, 2])
+      assert.strictEqual(renewals, 0)
     })
   }
 
@@ -533,11 +461,7 @@ describe("the era of a server", () => {
       ({ connection }) => connection.protocolVersion
     )
     assert.strictEqual(yield* connect, version)
-    server.hook = ({ body }, response) => {
-      if (body.method !== "server/discover") return false
-      response.writeHead(502).end()
-      return true
-    }
+    server.hook = to("server/discover", answering(502))
     assert.notStrictEqual(yield* connect, version)
     server.hook = undefined
     assert.strictEqual(yield* connect, version)
@@ -587,11 +511,7 @@ describe("the era of a server", () => {
     const server = yield* Harness.server
     server.fail("POST", HttpFault.status(401, { headers: { "www-authenticate": "Bearer" } }))
     let renewals = 0
-    const authorization = {
-      tokens: () => Effect.succeed(undefined),
-      renew: () => Effect.sync(() => ++renewals > 100),
-      isRunning: () => false
-    }
+    const authorization = Harness.authorization({ renew: () => Effect.sync(() => ++renewals > 100) })
     const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url, authorization })))
     assert.deepStrictEqual([error.reason, error.permanent], ["unauthorized", false])
     assert.deepStrictEqual([server.seen.map(({ rpc }) => rpc), renewals], [["server/discover"], 1])
@@ -610,10 +530,8 @@ describe("the era of a server", () => {
 
   test.scopedLive("[E1:real] auto: where initialize is not understood, what the error speaks of is the first refusal", function*() {
     const server = yield* StatelessServer.make(false)
-    server.hook = ({ body }, response) => {
-      response.writeHead(body.method === "server/discover" ? 500 : 400).end("out of order")
-      return true
-    }
+    const [failed, refused] = [answering(500), answering(400)]
+    server.hook = (seen, response) => (seen.body.method === "server/discover" ? failed : refused)(seen, response)
     const error = yield* Effect.flip(
       Harness.connect(HttpConnector.make({ url: server.url, transport: "streamable" }))
     )
@@ -656,8 +574,7 @@ describe("the era of a server", () => {
 
   test.scopedLive("[E1:real] 2025 sends the same bytes as before there were eras, and auto one request more, before them", function*() {
     for (const protocol of ["2025", "auto"] as const) {
-      const server = yield* Harness.server
-      const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol }))
+      const { call, server } = yield* Harness.connected({ protocol })
       yield* Effect.promise(() => server.until(() => server.count("GET") === 1))
       yield* call()
       const id = [...server.sessions.keys()][0]!

@@ -1,6 +1,18 @@
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import { connecting, forgotten, kinds, refused, reset, status, target, turn, until } from "./fixtures/Played.js"
+import {
+  answerTo,
+  connecting,
+  forgotten,
+  kinds,
+  refused,
+  reset,
+  say,
+  status,
+  target,
+  turn,
+  until
+} from "./fixtures/Played.js"
 
 const { streamable } = kinds
 
@@ -56,7 +68,7 @@ describe("Streamable HTTP", () => {
       const ping = asked.at(-1)!
       assert.deepInclude(ping.rpc, { method: "ping" })
       if (isGone) await ping.fail(forgotten)
-      else await ping.answer(200, { "content-type": "application/json" }, '{"jsonrpc":"2.0","id":"a","result":{}}')
+      else await ping.json({ id: "a", result: {} })
       if (isGone) assert.deepInclude(told.outcome.value, { fate: "rejected", reason: "session" })
       else assert.strictEqual(told.outcome.value, "sent")
       assert.lengthOf(asked.filter(({ ask }) => ask.method === "GET"), isGone ? 0 : 1)
@@ -77,11 +89,7 @@ describe("Streamable HTTP", () => {
     assert.deepInclude(lost.losses[0], { kind: "session", retryAfter: 3000 })
     const living = await initialized()
     await living.get.fail(forgotten)
-    await living.asked.at(-1)!.answer(
-      200,
-      { "content-type": "application/json" },
-      '{"jsonrpc":"2.0","id":"a","result":{}}'
-    )
+    await living.asked.at(-1)!.json({ id: "a", result: {} })
     assert.deepStrictEqual(living.losses, [])
     assert.lengthOf(living.asked.filter(({ ask }) => ask.method === "GET"), 1)
   })
@@ -92,8 +100,7 @@ describe("Streamable HTTP", () => {
     const { exchange, outcome } = await call(1)
     await exchange.answer(202)
     assert.deepStrictEqual([outcome.value, exchange.dumped], ["sent", 1])
-    body.write('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
-    await turn()
+    await say(body, answerTo(1))
     assert.deepInclude(messages.at(-1), { id: 1 })
     const none = await streamable()
     const other = await none.call(1)
@@ -131,15 +138,14 @@ describe("Streamable HTTP", () => {
     const { asked, call, losses, messages } = await streamable()
     const { exchange, outcome } = await call(1)
     const body = await exchange.stream()
-    body.write("id: e1\nretry: 1\ndata:\n\n")
-    await turn()
+    await say(body, "id: e1\nretry: 1\ndata:\n\n")
     body.destroy(new Error("cut"))
     await until(() => asked.at(-1)!.ask.method === "GET")
     const get = asked.at(-1)!
     assert.deepInclude(get.ask.headers, { "last-event-id": "e1" })
     assert.isFalse(get.ask.prompt)
     const resumed = await get.stream()
-    resumed.write('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
+    resumed.write(answerTo(1))
     resumed.end()
     await turn()
     assert.deepInclude(messages.at(-1), { id: 1 })
@@ -154,8 +160,7 @@ describe("Streamable HTTP", () => {
     for (const [failure, kind] of [[forgotten, "session"], [refused, "closed"]] as const) {
       const { asked, call, losses } = await streamable()
       const body = await (await call(1)).exchange.stream()
-      body.write("id: e1\nretry: 1\ndata:\n\n")
-      await turn()
+      await say(body, "id: e1\nretry: 1\ndata:\n\n")
       body.destroy(new Error("cut"))
       for (const method of kind === "session" ? ["GET", "POST"] : ["GET"]) {
         await until(() => asked.length > 1 && asked.at(-1)!.ask.method === method)
@@ -170,8 +175,7 @@ describe("Streamable HTTP", () => {
     const { call, get, losses, messages } = await initialized()
     const body = await get.stream()
     const { exchange, outcome } = await call(1)
-    body.write('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
-    await turn()
+    await say(body, answerTo(1))
     assert.deepInclude(messages.at(-1), { id: 1 })
     await exchange.fail(reset)
     assert.deepStrictEqual([outcome.value, losses], ["sent", []])
@@ -228,18 +232,18 @@ describe("Streamable HTTP", () => {
     const { asked, call, get, later, messages, transport } = await initialized()
     const streamed = await call(1)
     const body = await streamed.exchange.stream()
-    body.write("id: e1\nretry: 1\ndata:\n\n")
-    await turn()
+    await say(body, "id: e1\nretry: 1\ndata:\n\n")
     const unplaced = await call(2)
     await unplaced.exchange.stream()
+    const events = await get.stream()
+    await say(events, "id: s7\ndata:\n\n")
     const session = transport.suspend?.()
     assert.deepStrictEqual([...session?.answerable ?? []], [1])
     assert.isUndefined(transport.suspend?.())
-    body.write('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
-    await turn()
+    await say(body, answerTo(1))
     assert.notDeepInclude(messages.at(-1), { id: 1 })
     await transport.close()
-    assert.isTrue(get.isInterrupted)
+    assert.isTrue(events.destroyed)
     assert.lengthOf(asked.filter(({ ask }) => ask.method === "DELETE"), 0)
     assert.strictEqual(streamed.outcome.value, "sent")
     const ended = Effect.runPromise(session!.end)
@@ -248,29 +252,17 @@ describe("Streamable HTTP", () => {
     await later.asked[0]!.answer(204)
     await ended
     assert.strictEqual(later.destroyed(), 1)
-
-    // Another transport goes on with it, for those who still wait.
-    const next = await streamable()
-    next.transport.borrow?.(session!)
-    const asking = await next.call(3, "ping")
-    assert.strictEqual(asking.exchange.ask.headers["mcp-session-id"], "s1")
-    await asking.exchange.fail(forgotten)
-    assert.deepInclude(asking.outcome.value, { fate: "rejected", reason: "session" })
-    assert.deepStrictEqual(next.losses, [])
-    next.transport.goOn?.((id) => id === 1)
-    const opened = () => next.asked.filter(({ ask }) => ask.method === "GET")
-    await until(() => opened().length === 2)
-    const gets = opened()
-    assert.sameMembers(gets.map(({ ask }) => ask.headers["last-event-id"]), ["e1", undefined])
-    await gets.find(({ ask }) => ask.headers["last-event-id"] === "e1")!.fail(status(400))
-    assert.lengthOf(next.failed, 1)
-    assert.strictEqual(next.failed[0]![0], 1)
-    next.transport.goOn?.(() => true)
-    await turn()
-    assert.lengthOf(opened(), 2)
+    const next = await connecting()
+    next.transport.borrow!(session!)
+    next.transport.goOn!(() => true)
+    await until(() => next.asked.length === 2)
+    assert.sameMembers(next.asked.map(({ ask }) => ask.headers["last-event-id"]), ["s7", "e1"])
   })
 
-  it("[T11:unit] there is none to take out of one that has none, has lost it, or is being closed", async () => {
+  it("[T11:unit] there is none to take out of one that has none yet, has lost it, or is being closed", async () => {
+    const early = await connecting()
+    await (await early.call(0, "initialize")).exchange.json({ result: {} })
+    assert.isUndefined(early.transport.suspend?.())
     const lost = await streamable()
     await (await lost.call(1)).exchange.fail(forgotten)
     assert.isUndefined(lost.transport.suspend?.())
@@ -287,8 +279,7 @@ describe("Streamable HTTP", () => {
     const { call, close, transport } = await streamable()
     for (const id of ids) {
       const body = await (await call(id)).exchange.stream()
-      body.write(`id: e${id}\nretry: 1\ndata:\n\n`)
-      await turn()
+      await say(body, `id: e${id}\nretry: 1\ndata:\n\n`)
     }
     const session = transport.suspend!()!
     await close()
@@ -307,20 +298,30 @@ describe("Streamable HTTP", () => {
     return { ...made, resuming }
   }
 
-  it("[T11:unit] what fails while a borrowed session is tried is a failure to connect, unless it names a lost session", async () => {
-    for (const [failure, reason] of [[reset, "closed"], [status(503), "server"], [status(400), "protocol"]] as const) {
-      const { call, losses, transport } = await connecting()
+  it("[T11:unit] what fails while a borrowed session is tried is a failure to connect, or names a lost session; it is not ended", async () => {
+    const cases = [
+      [reset, { _tag: "ConnectError", reason: "closed" }],
+      [status(503), { _tag: "ConnectError", reason: "server" }],
+      [status(400), { _tag: "ConnectError", reason: "protocol" }],
+      [forgotten, { fate: "rejected", reason: "session" }]
+    ] as const
+    for (const [failure, expected] of cases) {
+      const { asked, call, close, losses, transport } = await connecting()
       transport.borrow!(await suspended([]))
       const { exchange, outcome } = await call(1, "ping")
+      assert.deepInclude(exchange.ask.headers, { "mcp-session-id": "s1", "mcp-protocol-version": "2025-11-25" })
       await exchange.fail(failure)
-      assert.deepInclude(outcome.value, { _tag: "ConnectError", reason })
-      assert.deepStrictEqual(losses, [])
+      assert.deepInclude(outcome.value, expected)
+      assert.isUndefined(transport.suspend!())
+      await close()
+      assert.deepStrictEqual([losses, asked.filter(({ ask }) => ask.method === "DELETE")], [[], []])
     }
   })
 
   it("[T11:unit] of a session that goes on, only streams of requests that still wait are resumed", async () => {
-    const { asked, resuming } = await goneOn([1, 2, 3], (id) => id !== 2)
+    const { asked, resuming, transport } = await goneOn([1, 2, 3], (id) => id !== 2)
     await Promise.all([resuming(1), resuming(3)])
+    transport.goOn!(() => true)
     await turn()
     assert.sameMembers(asked.map(({ ask }) => ask.headers["last-event-id"]), [undefined, "e1", "e3"])
   })
@@ -329,7 +330,7 @@ describe("Streamable HTTP", () => {
     const { asked, cancel, close, failed, messages, resuming } = await goneOn([1, 2, 3, 4])
     const first = await resuming(1)
     const body = await first.stream()
-    body.write('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
+    body.write(answerTo(1))
     body.end()
     await turn()
     assert.deepInclude(messages.at(-1), { id: 1 })
@@ -350,8 +351,7 @@ describe("Streamable HTTP", () => {
     const { close, failed, resuming, transport } = await goneOn([1, 2])
     const first = await resuming(1)
     const body = await (await resuming(2)).stream()
-    body.write('data: {"jsonrpc":"2.0","id":2,"result":{}}\n\n')
-    await turn()
+    await say(body, answerTo(2))
     assert.deepStrictEqual([...transport.suspend!()!.answerable], [1])
     await first.fail(status(400))
     await close()

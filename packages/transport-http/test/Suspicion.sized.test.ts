@@ -39,10 +39,7 @@ describe.concurrent("suspicion", () => {
     test.scopedLive(`[H4:real] ${era}: a probe goes over no connection that idles since before the network lost all there were`, function*() {
       // It would keep idle connections for ten minutes.
       const server = yield* HttpFaultServer.make({ era, tools })
-      const network = yield* Effect.acquireRelease(
-        Effect.promise(() => TcpProxy.open(server.url)),
-        (proxy) => Effect.promise(() => proxy[Symbol.asyncDispose]())
-      )
+      const network = yield* TcpProxy.make(server.url)
       const backend = yield* supervise(network, { keepalive: { ...keepalive, timeout: "1 hour" } })
       assert.isUndefined((yield* backend.healthCheck).error)
       const probes = server.count(probe)

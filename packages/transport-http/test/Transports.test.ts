@@ -1,21 +1,16 @@
-import { Bytes } from "@mcp-lifeline/core/text"
-import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import * as SseTransport from "../src/SseTransport.js"
-import * as StatelessTransport from "../src/StatelessTransport.js"
 import {
-  client,
+  answerTo,
   forgotten,
   kinds,
+  making,
   maxMessageBytes,
-  parameters,
   refused,
   reset,
+  say,
   status,
   target,
-  turn,
-  url,
-  watched
+  turn
 } from "./fixtures/Played.js"
 
 const { sse } = kinds
@@ -74,11 +69,7 @@ for (const [kind, make] of Object.entries(kinds)) {
       const waiting = await call(1)
       const sent = await call(2)
       sent.exchange.ask.dispatch?.begin()
-      assert.deepStrictEqual([transport.withdraw?.(1), transport.withdraw?.(2), transport.withdraw?.(9)], [
-        true,
-        false,
-        false
-      ])
+      assert.deepStrictEqual([1, 2, 9].map((id) => transport.withdraw?.(id)), [true, false, false])
       await waiting.settled
       assert.isTrue(waiting.exchange.isInterrupted)
       assert.deepInclude(waiting.outcome.value, { fate: "notSent" })
@@ -112,20 +103,16 @@ for (const [kind, make] of Object.entries(kinds)) {
       if (stream !== undefined) await request.exchange.answer(202)
       const long = (message: string): string =>
         `data: ${message.slice(0, -1)},"x":"${"x".repeat(maxMessageBytes)}"}\n\n`
-      body.write(long('{"jsonrpc":"2.0","method":"notifications/message"}'))
-      await turn()
+      await say(body, long('{"jsonrpc":"2.0","method":"notifications/message"}'))
       assert.deepStrictEqual(failed, [])
       const before = asked.length
-      body.write(long('{"jsonrpc":"2.0","id":7,"method":"roots/list"}'))
-      await turn()
+      await say(body, long('{"jsonrpc":"2.0","id":7,"method":"roots/list"}'))
       assert.strictEqual(asked.length, kind === "stateless" ? before : before + 1)
       if (kind !== "stateless") assert.deepInclude(asked.at(-1)!.rpc, { id: 7 })
-      body.write(long('{"jsonrpc":"2.0","id":1,"result":{}}'))
-      await turn()
+      await say(body, long('{"jsonrpc":"2.0","id":1,"result":{}}'))
       assert.lengthOf(failed, 1)
       assert.deepInclude(failed[0]![1], { fate: "answered", reason: "protocol" })
-      body.write(long('{"jsonrpc":"2.0","id":99,"result":{}}'))
-      await turn()
+      await say(body, long('{"jsonrpc":"2.0","id":99,"result":{}}'))
       assert.isDefined((await send({ method: "notifications/x" })).exchange)
     })
 
@@ -144,8 +131,7 @@ for (const [kind, make] of Object.entries(kinds)) {
       transport.onerror = (error) => errors.push(error)
       const request = await call(1)
       const body = stream ?? await request.exchange.stream()
-      body.write('data: no JSON\n\nevent: other\ndata: {}\n\ndata: {"jsonrpc":"2.0","method":"x"}\n\n')
-      await turn()
+      await say(body, 'data: no JSON\n\nevent: other\ndata: {}\n\ndata: {"jsonrpc":"2.0","method":"x"}\n\n')
       assert.lengthOf(errors, 1)
       assert.deepInclude(messages.at(-1), { method: "x" })
     })
@@ -170,14 +156,9 @@ for (const kind of ["streamable", "sse"] as const) {
 
     it("[T3:unit] another refusal is its request's own", async () => {
       const { call, losses } = await kinds[kind]()
-      for (
-        const [failure, fate] of [[status(503), "unknown"], [status(401), "rejected"], [
-          status(400),
-          "answered"
-        ]] as const
-      ) {
+      for (const [code, fate] of [[503, "unknown"], [401, "rejected"], [400, "answered"]] as const) {
         const { exchange, outcome } = await call(1)
-        await exchange.fail(failure)
+        await exchange.fail(status(code))
         assert.deepInclude(outcome.value, { fate })
       }
       assert.deepStrictEqual(losses, [])
@@ -187,19 +168,15 @@ for (const kind of ["streamable", "sse"] as const) {
 
 describe("the older HTTP+SSE", () => {
   const begun = async () => {
-    const played = client()
-    const transport = await Effect.runPromise(
-      SseTransport.make({ client: played.client, url, target, maxMessageBytes: Bytes(maxMessageBytes) })
-    )
-    const made = watched(transport, played)
+    const made = await making.sse()
     const outcome: { value?: unknown } = {}
-    transport.start().then(() => {
+    made.transport.start().then(() => {
       outcome.value = "started"
     }, (error: unknown) => {
       outcome.value = error
     })
     await turn()
-    return { ...made, get: played.asked[0]!, outcome }
+    return { ...made, get: made.asked[0]!, outcome }
   }
 
   it("[T3:unit] is begun when the server has named an address of its own origin, the first that it names", async () => {
@@ -208,8 +185,7 @@ describe("the older HTTP+SSE", () => {
     assert.deepInclude(early.outcome.value, { fate: "notSent", reason: "lost" })
     const stream = await get.stream()
     assert.isUndefined(outcome.value)
-    stream.write("event: endpoint\ndata: /messages?a=1\n\nevent: endpoint\ndata: /others\n\n")
-    await turn()
+    await say(stream, "event: endpoint\ndata: /messages?a=1\n\nevent: endpoint\ndata: /others\n\n")
     assert.strictEqual(outcome.value, "started")
     await call(1, "initialize")
     assert.strictEqual(asked.at(-1)!.ask.url.href, "http://server.test/messages?a=1")
@@ -218,29 +194,18 @@ describe("the older HTTP+SSE", () => {
     await asked.at(-1)!.fail(refused)
   })
 
-  it("[T3:unit] is not begun where the server cannot be reached, gives no stream, ends it, or names no address", async () => {
-    const page = await begun()
-    await page.get.answer(200, { "content-type": "text/html" })
-    assert.deepInclude(page.outcome.value, { _tag: "ConnectError", reason: "protocol" })
-    assert.strictEqual(page.get.dumped, 1)
+  it("[T3:unit] is not begun where the server cannot be reached, or names no address", async () => {
     const down = await begun()
     await down.get.fail(refused)
     assert.deepInclude(down.outcome.value, { _tag: "ConnectError", reason: "refused" })
-    const ended = await begun()
-    ;(await ended.get.stream()).end()
-    await turn()
-    assert.deepInclude(ended.outcome.value, { _tag: "ConnectError", reason: "closed" })
-    for (const data of ["http://elsewhere.test/messages", "http://"]) {
-      const named = await begun()
-      ;(await named.get.stream()).write(`event: endpoint\ndata: ${data}\n\n`)
-      await turn()
-      assert.deepInclude(named.outcome.value, { _tag: "ConnectError", reason: "protocol" }, data)
-    }
+    const named = await begun()
+    await say(await named.get.stream(), "event: endpoint\ndata: http://\n\n")
+    assert.deepInclude(named.outcome.value, { _tag: "ConnectError", reason: "protocol" })
     const closed = await begun()
     await closed.transport.close()
     await turn()
     assert.deepInclude(closed.outcome.value, { fate: "notSent" })
-    for (const { losses } of [page, down, ended, closed]) assert.deepStrictEqual(losses, [])
+    for (const { losses } of [down, closed]) assert.deepStrictEqual(losses, [])
   })
 
   it("[T3:unit] its stream is the session: when it ends, that is the loss; a request before is one of the attempt", async () => {
@@ -253,8 +218,7 @@ describe("the older HTTP+SSE", () => {
     assert.include(losses[0]!.message, "stream from the server")
     assert.isUndefined(outcome.value)
     const attempt = await begun()
-    ;(await attempt.get.stream()).write("event: endpoint\ndata: /messages\n\n")
-    await turn()
+    await say(await attempt.get.stream(), "event: endpoint\ndata: /messages\n\n")
     const first = await attempt.call(0, "initialize")
     await first.exchange.fail(status(404, { session: true }))
     assert.deepInclude(first.outcome.value, { _tag: "ConnectError", reason: "notFound" })
@@ -275,17 +239,7 @@ describe("the older HTTP+SSE", () => {
 
 describe("without sessions", () => {
   it("[E1:unit] what fails before the era is known is one of the attempt, or the server's own answer", async () => {
-    const played = client()
-    const transport = await Effect.runPromise(
-      StatelessTransport.make({
-        client: played.client,
-        url,
-        target,
-        maxMessageBytes: Bytes(maxMessageBytes),
-        parameters
-      })
-    )
-    const { call, losses, messages } = watched(transport, played)
+    const { call, losses, messages } = await making.stateless()
     const down = await call(0, "server/discover")
     assert.deepInclude(down.exchange.ask, { prompt: true, asksEra: true })
     await down.exchange.fail(refused)
@@ -303,16 +257,14 @@ describe("without sessions", () => {
     transport.onbeat = (id) => beats.push(id)
     const cut = await call(1)
     const body = await cut.exchange.stream()
-    body.write(": there\n\n")
-    await turn()
+    await say(body, ": there\n\n")
     assert.deepStrictEqual(beats, [1])
     body.end()
     await turn()
     assert.deepInclude(cut.outcome.value, { fate: "unknown", reason: "network" })
     const whole = await call(2)
     const answered = await whole.exchange.stream()
-    answered.write('data: {"jsonrpc":"2.0","id":2,"result":{}}\n\n')
-    await turn()
+    await say(answered, answerTo(2))
     answered.destroy(new Error("cut"))
     await turn()
     assert.deepInclude(messages.at(-1), { id: 2 })

@@ -3,7 +3,7 @@ import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { setImmediate } from "node:timers/promises"
-import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
+import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import * as Harness from "./fixtures/Harness.js"
 import * as OlderServer from "./fixtures/OlderServer.js"
 import { reconnect, until } from "./fixtures/Supervised.js"
@@ -66,20 +66,19 @@ const all = (kind: string, count: number): ReadonlyArray<string> => Array.from({
 
 describe.concurrent("calls that wait for a socket", () => {
   for (const wire of wires) {
-    it.live(`[C19:real] ${wire}: the server dies: those that arrived are unknown, the others are held and sent to the next`, () =>
-      Effect.scoped(Effect.gen(function*() {
-        const { arrived, backend, crowd, server, state } = yield* counting(wire)
-        const calls = yield* crowd
-        yield* Effect.promise(() => server.stop())
-        yield* until(backend, ({ state }) => state !== "Connected")
-        state.holds = false
-        server.sessions.clear()
-        yield* Effect.promise(() => server.start())
-        const { waited, ...others } = yield* outcomes(calls, arrived)
-        assert.deepStrictEqual(others.arrived, all("ResultUnknown", maxSockets))
-        assert.deepStrictEqual(waited, all("answered", 20 - maxSockets))
-        assert.deepStrictEqual(new Set(arrived).size, arrived.length)
-      })))
+    test.scopedLive(`[C19:real] ${wire}: the server dies: those that arrived are unknown, the others are held and sent to the next`, function*() {
+      const { arrived, backend, crowd, server, state } = yield* counting(wire)
+      const calls = yield* crowd
+      yield* Effect.promise(() => server.stop())
+      yield* until(backend, ({ state }) => state !== "Connected")
+      state.holds = false
+      server.sessions.clear()
+      yield* Effect.promise(() => server.start())
+      const { waited, ...others } = yield* outcomes(calls, arrived)
+      assert.deepStrictEqual(others.arrived, all("ResultUnknown", maxSockets))
+      assert.deepStrictEqual(waited, all("answered", 20 - maxSockets))
+      assert.deepStrictEqual(new Set(arrived).size, arrived.length)
+    })
 
     test.live(`[C19:real] ${wire}: at the close those that arrived are unknown, the others were never sent`, function*() {
       const scope = yield* Scope.make()
@@ -92,23 +91,22 @@ describe.concurrent("calls that wait for a socket", () => {
       assert.strictEqual(arrived.length, maxSockets)
     })
 
-    it.live(`[C19:real] ${wire}: those that are cancelled or whose time is over are taken out, and are never sent`, () =>
-      Effect.scoped(Effect.gen(function*() {
-        const { arrived, call, crowd, server, state } = yield* counting(wire)
-        const calls = yield* crowd
-        const late = yield* Effect.flip(call(50, 100))
-        assert.strictEqual(late._tag, "BackendUnavailable")
-        assert.include(late.message, "was not sent, because its 100 ms were over")
-        const cancelled = () => server.count("notifications/cancelled")
-        const waiting = calls.filter((_, i) => !arrived.includes(`${i}`))
-        yield* Fiber.interruptAll(waiting)
-        assert.strictEqual(cancelled(), 0)
-        state.holds = false
-        yield* Fiber.interruptAll(calls)
-        yield* call(100)
-        assert.strictEqual(arrived.length, maxSockets + 1)
-        assert.strictEqual(arrived.at(-1), "100")
-      })))
+    test.scopedLive(`[C19:real] ${wire}: those that are cancelled or whose time is over are taken out, and are never sent`, function*() {
+      const { arrived, call, crowd, server, state } = yield* counting(wire)
+      const calls = yield* crowd
+      const late = yield* Effect.flip(call(50, 100))
+      assert.strictEqual(late._tag, "BackendUnavailable")
+      assert.include(late.message, "was not sent, because its 100 ms were over")
+      const cancelled = () => server.count("notifications/cancelled")
+      const waiting = calls.filter((_, i) => !arrived.includes(`${i}`))
+      yield* Fiber.interruptAll(waiting)
+      assert.strictEqual(cancelled(), 0)
+      state.holds = false
+      yield* Fiber.interruptAll(calls)
+      yield* call(100)
+      assert.strictEqual(arrived.length, maxSockets + 1)
+      assert.strictEqual(arrived.at(-1), "100")
+    })
   }
 })
 
