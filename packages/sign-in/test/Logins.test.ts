@@ -1,5 +1,6 @@
 import type { Backend } from "@mcp-lifeline/core"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import { folder } from "../../testing/test/support/folder.js"
 import { describe, expect, test } from "../../testing/test/support/vitest.js"
@@ -7,14 +8,14 @@ import * as SignIn from "../src/SignIn.js"
 import { waiting } from "./support/grants.js"
 import * as SignIns from "./support/SignIns.js"
 import { addressOf, clientsIn, login, loginsIn, makeBrowser, network, passing, reaches } from "./support/SignIns.js"
-import { server, turn } from "./support/SignIns.js"
 import { json, type StubNetwork } from "./support/StubNetwork.js"
 
-/** A process with a folder of its own, unless it shares one. */
+/** A process with a folder of its own, unless it shares one. Its logins come back to any port: those of a server are the same in each test. */
 const make = (net = network(), options: Partial<SignIn.Options> = {}, shared?: string) =>
   Effect.gen(function*() {
     const path = shared ?? (yield* folder)
-    return { ...yield* SignIns.make(net, path, options), path, pending: loginsIn(path).entries }
+    const made = yield* SignIns.make(net, path, { redirect: { port: 0 }, ...options })
+    return { ...made, path, pending: loginsIn(path).entries }
   })
 
 /** A process that has begun a login. */
@@ -82,7 +83,7 @@ describe("a login that a person finishes", () => {
   test.scoped("[A1] is redeemed with its verifier, and shown as done; no query of the address is kept or sent", function*() {
     const net = network()
     const { pending, signIn, token } = yield* begun(net, { url: `https://user:pass@mcp.example/mcp?key=1#x` })
-    expect(signIn.server).toBe(server)
+    expect(signIn.server).toBe(SignIns.server)
     const address = yield* addressOf(signIn)
     expect((yield* answered(signIn)).text).toContain("Signed in")
     const [form] = net.forms(`${login}/token`)
@@ -90,7 +91,7 @@ describe("a login that a person finishes", () => {
       grant_type: "authorization_code",
       code: "1",
       redirect_uri: new URL(address).searchParams.get("redirect_uri"),
-      resource: server
+      resource: SignIns.server
     })
     expect(form?.["code_verifier"]).toMatch(/^[\w.~-]{43,128}$/)
     expect(yield* token).toBe("token-1")
@@ -147,7 +148,7 @@ describe("a login that a person finishes", () => {
     yield* reaches(signIn, "Refused")
     expect(yield* signIn.state).toMatchObject({
       detail:
-        `the login was not granted: access_denied: no; to be asked again, run mcp-lifeline login ${server} --account work`
+        `the login was not granted: access_denied: no; to be asked again, run mcp-lifeline login ${SignIns.server} --account work`
     })
     expect(yield* pending).toEqual([])
     yield* renew
@@ -202,8 +203,8 @@ describe("a login that a person finishes", () => {
     for (const steps of Array.from({ length: 40 }, (_, n) => Math.floor(1.25 ** n) - 1)) {
       yield* answered(signIn, "Refused")
       const attempt = yield* Effect.fork(renew)
-      while (!signIn.authorization.isRunning()) yield* turn
-      for (let step = 0; step < steps; step++) yield* turn
+      while (!signIn.authorization.isRunning()) yield* SignIns.turn
+      for (let step = 0; step < steps; step++) yield* SignIns.turn
       const asked = yield* Effect.fork(Effect.either(signIn.login))
       const outcome = yield* Effect.raceFirst(Fiber.join(asked), reaches(signIn, "LoginNeeded"))
       expect(outcome, `after ${steps} steps`).toMatchObject({ _tag: "Some" })
@@ -331,8 +332,9 @@ describe("a login that another process has begun", () => {
     }))
 
   test.scoped("[A4] goes on at the same address, if it is for the same", function*() {
-    const begun = { scope: "a b", client: { id: "one" } }
-    for (const options of [{ scope: "a" }, begun]) {
+    const redirect = { port: (yield* ReservedPort.make).port }
+    const begun = { scope: "a b", client: { id: "one" }, redirect }
+    for (const options of [{ scope: "a", redirect }, begun]) {
       const [net, path] = [network(), yield* folder]
       const first = yield* left(net, path, begun)
       expect(first).toContain("client_id=one")
@@ -344,7 +346,7 @@ describe("a login that another process has begun", () => {
 
   test.scoped("[A4] is begun anew where something else is asked for, or too little time is left to finish it", function*() {
     const begun = { scope: "a b", client: { id: "one" } }
-    const moved = network().authServer("https://other.example").resource(server, "https://other.example")
+    const moved = network().authServer("https://other.example").resource(SignIns.server, "https://other.example")
     const cases = [
       [{ ...begun, scope: "c" }, network(), "scope=c"],
       [{ ...begun, client: { id: "two" } }, network(), "client_id=two"],
@@ -407,7 +409,7 @@ describe("requests while a login waits", () => {
 
   test.scoped("[A3] fail after a while where another process has not said where to go; what it said before does not count", function*() {
     const { path, renew } = yield* make()
-    const slot = StateFolder.key(server, "default")
+    const slot = StateFolder.key(SignIns.server, "default")
     yield* StateFolder.make(path).lock(`login-${slot}`)
     yield* loginsIn(path).set(slot, waiting(-1))
     const failed = yield* Effect.fork(renew)
@@ -425,7 +427,7 @@ describe("requests while a login waits", () => {
       yield* SignIn.reconnectWhenDone(signIn, backend as unknown as Backend.Backend)
       yield* renew
       yield* answered(signIn)
-      for (let times = 0; times < 20; times++) yield* turn
+      for (let times = 0; times < 20; times++) yield* SignIns.turn
       expect(reconnects).toBe(isConnected ? 0 : 1)
     }
   })

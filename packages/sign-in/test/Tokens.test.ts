@@ -18,11 +18,10 @@ import * as TokenEndpoint from "../src/TokenEndpoint.js"
 import { grant, keep } from "./support/grants.js"
 import * as SignIns from "./support/SignIns.js"
 import { addressOf, clientsIn, grantsIn, inTime, login, network, reaches, server, turn } from "./support/SignIns.js"
-import * as Stubs from "./support/StubNetwork.js"
-import { json, StubNetwork } from "./support/StubNetwork.js"
+import { json, metadataOf as metadataAt, StubNetwork } from "./support/StubNetwork.js"
 
 const metadataOf = (more: Partial<Discovered["metadata"]> = {}): Discovered["metadata"] => ({
-  ...Stubs.metadataOf(login),
+  ...metadataAt(login),
   ...more
 })
 
