@@ -1,12 +1,8 @@
 import { Effect } from "effect"
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { everything } from "../../../testing/test/support/Built.js"
-import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 import * as Gateway from "../support/Gateway.js"
 import * as Issuer from "../support/Issuer.js"
-import * as Program from "../support/Program.js"
 import { api } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
 
@@ -37,23 +33,6 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
     expect(program.stdout()).not.toMatch(/Bearer|[Tt]oken/)
   })
 
-  test.scopedLive("[G21:real] that starts while its issuer is away is not ready, says why, and is when the issuer is back", function*() {
-    const issuer = yield* Issuer.make
-    yield* Effect.promise(issuer.stop)
-    const { command, get, program, token } = yield* serving(issuer)
-    const good = yield* token
-    expect((yield* get("/api/status", good)).status).toBe(503)
-    const { stdout } = yield* command("status")
-    expect(stdout).toMatch(/^Access tokens: keys cannot be fetched: http:\/\/127\.0\.0\.1:\d+\/.* cannot be reached/m)
-    yield* Effect.promise(issuer.start)
-    yield* Effect.repeat(Effect.delay(get("/ready", good), "50 millis"), { until: ({ status }) => status === 200 })
-    expect((yield* command("status")).stdout).not.toContain("Access tokens")
-    const log = program.stdout() + program.stderr()
-    expect(log.match(/cannot be fetched/g)).toHaveLength(1)
-    expect(log).toMatch(/the keys of http:\/\/127\.0\.0\.1:\d+ can be fetched again/)
-    expect(log).not.toContain("eyJ")
-  })
-
   test.scopedLive("[G21:real G5] a saved edit applies to the next request; without the option at all it goes on asking", function*() {
     const issuer = yield* Issuer.make
     const { command, get, program, save, token } = yield* serving(issuer)
@@ -75,15 +54,5 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
     expect((yield* get("/api/status")).status).toBe(401)
     expect((yield* command("status")).stdout)
       .toMatch(/^The last save, or a part of it, is not in force: .*lifeline\.auth: was removed/m)
-  })
-
-  test.scopedLive("[G21:real G2] does not start with an issuer that is not https", function*() {
-    const file = join(yield* folder, "mcp.json")
-    const auth = { issuer: "http://sso.example.com" }
-    writeFileSync(file, JSON.stringify({ mcpServers: { every: { command: "x" } }, lifeline: { auth } }))
-    const program = yield* Program.startHere(["serve", "--port", "0", "--config", file])
-    expect((yield* program.ended).code).toBe(1)
-    expect(program.stderr())
-      .toMatch(/mcp\.json:1: lifeline\.auth\.issuer: is not https, so that whoever is in between could forge tokens/)
   })
 })

@@ -70,6 +70,13 @@ describe("status", () => {
     assert.strictEqual(first(forMembers), `${known}, up 1 s, 1 client`)
   })
 
+  it("[G21 G26 G5] what is wrong with keys, tokens or the last save stands above the servers", () => {
+    const problems = { authProblem: "no keys", tokenProblem: "the same", configProblem: "no JSON" }
+    const [, ...lines] = render({ gateway: { ...gateway, ...problems }, servers }, options).split("\n")
+    const saved = "The last save, or a part of it, is not in force: no JSON"
+    assert.deepEqual(lines.slice(0, 3), ["Access tokens: no keys", "Tokens of clients: the same", saved])
+  })
+
   it("[G23] what keeps calls from being recorded stands above the servers, without control sequences, and so does how many were not", () => {
     const lines = (audit: NonNullable<GatewayStatus["gateway"]["audit"]>): ReadonlyArray<string> =>
       render({ gateway: { ...gateway, audit }, servers }, options).split("\n").filter((one) => one.startsWith("Audit"))
