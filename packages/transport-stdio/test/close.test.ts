@@ -1,40 +1,37 @@
 import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect, Fiber } from "effect"
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { Effect } from "effect"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
-import { afterAll, beforeAll } from "vitest"
 import { assert, describe, test } from "../../testing/test/support/vitest.js"
-import * as ProcStat from "../src/ProcStat.js"
-import { call, children, connect, connected, eventually, isAlive, reconnect, server, session } from "./support.js"
+import {
+  call,
+  children,
+  connect,
+  connected,
+  eventually,
+  isAlive,
+  reconnect,
+  server,
+  session,
+  temporary
+} from "./support.js"
 
 const forever = "setInterval(() => {}, 1000)"
 const stubborn = `process.on("SIGTERM", () => {});${forever}`
 
 describe.skipIf(process.platform !== "linux")("closing", () => {
-  let directory = ""
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), "stdio-"))
-  })
-  afterAll(() => rmSync(directory, { recursive: true }))
-
-  test.live("[S1] a server that ends with its stdin takes no grace and gets no signal", function*() {
-    const log = join(directory, "graceful")
-    const { left, value } = yield* session(
-      server({ ignoreTerm: true, journal: log }),
-      (c) => call(c, "echo", { text: "hi" })
-    )
-    assert.strictEqual(value, "hi")
-    assert.deepStrictEqual(left, [])
-    assert.strictEqual(StdioFaultServer.count(log, "start"), 1)
-    assert.strictEqual(StdioFaultServer.count(log, "SIGTERM"), 0)
+  const held = () => ({
+    pipes: process.getActiveResourcesInfo().filter((name) => name === "PipeWrap").length,
+    children: children().length,
+    exits: process.listenerCount("exit"),
+    signals: ["SIGINT", "SIGTERM", "SIGHUP"].map((name) => process.listenerCount(name))
   })
 
-  test.live("[S1] one that ignores SIGTERM too gets SIGKILL after its grace, and the close waits for the exit", function*() {
-    const log = join(directory, "stubborn")
+  test.scopedLive("[S1] one that ignores SIGTERM too gets SIGKILL after its grace, and the close waits for the exit", function*() {
+    const log = join(yield* temporary, "stubborn")
     const { left, millis } = yield* session(
       server({ ignoreStdinEnd: true, ignoreTerm: true, journal: log }, { stdinGrace: 150, termGrace: 250 }),
       () => Effect.void
@@ -44,41 +41,14 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
     assert.strictEqual(StdioFaultServer.count(log, "SIGTERM"), 1)
   })
 
-  test.live("[S1 C19] a stopped server does not carry out what waits in its pipe", function*() {
-    for (let round = 0; round < 5; round++) {
-      const log = join(directory, `stopped${round}`)
-      const { left } = yield* session(
-        server({ journal: log }, { stdinGrace: 100 }),
-        (connection) =>
-          Effect.gen(function*() {
-            yield* call(connection, "echo", { text: "before" })
-            const pid = connection.peer.pid ?? 0
-            process.kill(pid, "SIGSTOP")
-            while (ProcStat.stat(String(pid))?.state !== "T") yield* Effect.sleep(1)
-            const calls = Array.from({ length: 20 }, () => call(connection, "echo", { text: "after" }))
-            const fibers = yield* Effect.forEach(calls, (call) => Effect.fork(Effect.exit(call)))
-            yield* Effect.yieldNow()
-            yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-            yield* Effect.forEach(fibers, (fiber) => Effect.fork(Fiber.interrupt(fiber)))
-          })
-      )
-      assert.deepStrictEqual(left, [])
-      assert.strictEqual(StdioFaultServer.count(log, "call"), 1)
-    }
-  })
-
   test.live("[S2] however a connection or an attempt ends, it leaves no process, file descriptor or listener", function*() {
-    const count = () => ({
-      files: readdirSync("/dev/fd").length,
-      children: children().length,
-      listeners: ["exit", "SIGINT", "SIGTERM", "SIGHUP"].map((name) => process.listenerCount(name)).join(" ")
-    })
+    const count = () => ({ ...held(), files: readdirSync("/dev/fd").length })
     const quick = { stdinGrace: 50, termGrace: 50, handleSignals: true }
     const attempts = [
       server({}, quick),
       server({ crashes: [{ at: "start" }] }, quick),
       server({ crashes: [{ at: "initialize" }], grandchildren: 1 }, quick),
-      { command: join(directory, "missing") },
+      { command: "/nowhere/missing" },
       server({}, { ...quick, args: ["-e", "console.log('usage')"] }),
       server({ neverReady: true, ignoreTerm: true, ignoreStdinEnd: true }, quick)
     ]
@@ -124,25 +94,7 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
     }
   })
 
-  test.live("[S2] what is left of the group of a crashed server is ended, at the latest by the close", function*() {
-    const { left, value } = yield* session(server({}, { termGrace: 200 }), (connection) =>
-      Effect.gen(function*() {
-        const child = Number(yield* call(connection, "grandchild", { code: stubborn }))
-        const lost = Effect.async<string>((resume) => connection.onLost((loss) => resume(Effect.succeed(loss.message))))
-        process.kill(connection.peer.pid ?? 0, "SIGKILL")
-        assert.strictEqual(yield* lost, "was killed by SIGKILL")
-        return child
-      }))
-    assert.isAbove(value, 0)
-    assert.deepStrictEqual(left, [])
-  })
-
-  test.live("[S2] crashes and reconnects, again and again, leave no process, pipe or listener", function*() {
-    const held = () => ({
-      pipes: process.getActiveResourcesInfo().filter((name) => name === "PipeWrap").length,
-      listeners: process.listenerCount("exit"),
-      children: children().length
-    })
+  test.live("[S2] [S8] crashes and reconnects, again and again, leave no process, pipe or listener; none is for signals", function*() {
     const before = held()
     const afterFirst = yield* Effect.scoped(Effect.gen(function*() {
       const backend = yield* Backend.make("again", { connector: StdioConnector.make(server()), reconnect })
@@ -158,7 +110,9 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
       yield* eventually(() => isDeepStrictEqual(held(), first))
       return first
     }))
-    assert.strictEqual(afterFirst.children, before.children + 1)
-    yield* eventually(() => isDeepStrictEqual(held(), before))
+    assert.deepInclude(afterFirst, { children: before.children + 1, signals: before.signals })
+    // What was held before may be less by now: the pipes of another test.
+    const last = { ...before, pipes: afterFirst.pipes - 3 }
+    yield* eventually(() => isDeepStrictEqual(held(), last))
   })
 })
