@@ -112,15 +112,16 @@ describe("a process group on Windows", () => {
 
   const make = async (isTaken = true) => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"], now: 0 })
-    const started: Array<string> = []
+    const started: Array<ReadonlyArray<unknown>> = []
     const asked: Array<string> = []
-    const child = Object.assign(new EventEmitter(), { pid: 4711, stdin: { end: () => asked.push("stdin") } })
+    const [stdin, kill] = [{ end: () => asked.push("stdin") }, () => asked.push("kill")]
+    const [child, taskkill] = [Object.assign(new EventEmitter(), { pid: 4711, stdin, kill }), new EventEmitter()]
     const job = { members: 1 }
     vi.resetModules()
     vi.doMock("node:child_process", () => ({
-      spawn: (command: string) => {
-        started.push(command)
-        return started.length === 1 ? child : new EventEmitter()
+      spawn: (...given: ReadonlyArray<unknown>) => {
+        started.push(given)
+        return started.length === 1 ? child : taskkill
       }
     }))
     vi.doMock("../src/WindowsCommand.js", () => ({
@@ -144,13 +145,13 @@ describe("a process group on Windows", () => {
       command: "server.exe",
       args: [],
       env: {},
-      cwd: undefined,
+      cwd: "here",
       handleSignals: false,
       stdinGrace: 1_000,
       termGrace: 60_000
     })
     group.serves()
-    return { group, child, job, started, asked }
+    return { group, child, taskkill, job, started, asked }
   }
 
   it("[S10:unit] ends stdin, waits the grace, ends the job, and is gone when the job is empty", async () => {
@@ -193,13 +194,24 @@ describe("a process group on Windows", () => {
     assert.strictEqual(await ended, "process group 4711 still has processes 5000 ms after SIGKILL")
   })
 
-  it("[S10:unit] whose process the job does not take is ended by taskkill", async () => {
-    const { asked, child, group, started } = await make(false)
+  it("[S10:unit S2:unit] whose process the job does not take is ended by taskkill, and where that fails, the child is ended", async () => {
+    const signal = vi.spyOn(process, "kill")
+    const { asked, child, group, started, taskkill } = await make(false)
     const gone = group.shutdown()
     await vi.advanceTimersByTimeAsync(1_000)
+    const [[, , how], [program, args, hidden]] = started as [Array<object>, Array<object>]
+    assert.deepInclude(how, { cwd: "here", detached: false, windowsHide: true, shell: false })
+    assert.strictEqual(String(program), "C:\\Windows\\System32\\taskkill.exe")
+    assert.deepStrictEqual(args, ["/pid", "4711", "/T", "/F"])
+    assert.deepInclude(hidden, { windowsHide: true, stdio: "ignore" })
+    taskkill.emit("error", new Error("ENOENT"))
+    taskkill.emit("exit", 0)
+    assert.deepStrictEqual(asked, ["hold 4711", "stdin", "kill"])
+    taskkill.emit("exit", 1)
     child.emit("exit", 1, null)
     await gone
-    assert.deepStrictEqual(asked, ["hold 4711", "stdin"])
-    assert.strictEqual(started[1], "C:\\Windows\\System32\\taskkill.exe")
+    assert.deepStrictEqual(asked, ["hold 4711", "stdin", "kill", "kill"])
+    assert.lengthOf(signal.mock.calls, 0)
+    signal.mockRestore()
   })
 })
