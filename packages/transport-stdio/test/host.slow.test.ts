@@ -16,17 +16,6 @@ describe.skipIf(process.platform !== "linux")("the end of our own process", () =
     }
   })
 
-  it("[S8] there are no signal handlers unless asked, and none of ours is left after the close", async () => {
-    for (const [how, during] of [["close", "1 0 0 0"], ["handle-close", "1 1 1 1"]] as const) {
-      const { exited, lines } = await host(how)
-      assert.deepStrictEqual(await exited, [0, null])
-      assert.deepStrictEqual(lines.filter((line) => line.startsWith("listeners")), [
-        `listeners ${during}`,
-        "listeners 0 0 0 0"
-      ])
-    }
-  })
-
   it("[S6] where no file descriptor is left, the attempt fails with the reason, and a later one succeeds", async () => {
     const { exited, lines, pid, process } = await host("exhausted")
     const error = JSON.parse(lines.find((line) => line.startsWith("error "))?.slice(6) ?? "{}") as object
@@ -46,20 +35,5 @@ describe.skipIf(process.platform !== "linux")("the end of our own process", () =
       // The ladder is over when the signal is raised again: nothing has to be waited for.
       assert.deepStrictEqual(livingIn(pid), [])
     }
-  })
-
-  it("[S8] what is brought back while the ladder of another group runs does not live on", async () => {
-    const { exited, lines, process } = await host("handle-again", stubborn)
-    process.kill("SIGTERM")
-    assert.deepStrictEqual(await exited, [null, "SIGTERM"])
-    assert.deepStrictEqual(lines.filter((line) => line.includes("again")), ["not again"])
-  })
-
-  it("[S8] with handleSignals and a handler of the program's own, the program decides what follows", async () => {
-    const { exited, lines, pid, process } = await host("handle-own", stubborn)
-    process.kill("SIGTERM")
-    assert.deepStrictEqual(await exited, [0, null])
-    assert.strictEqual(lines.filter((line) => line === "own handler").length, 1)
-    await gone(pid)
   })
 })

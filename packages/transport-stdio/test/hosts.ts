@@ -47,15 +47,10 @@ export const host = async (
     command: containers.program("docker"),
     args: ["run", "-i", "--rm", "image", server.command, ...server.args]
   }
-  const other = StdioFaultServer.command({})
   // Few enough file descriptors to use them all up.
   const limited = ["-c", `ulimit -n 500; exec "$@"`, "sh", process.execPath, bundle, how, command, ...args]
   const child = spawn("sh", limited, {
-    env: {
-      ...process.env,
-      OTHER: JSON.stringify([other.command, ...other.args]),
-      ...(containers && { DOCKER_HOST: containers.folder })
-    },
+    env: { ...process.env, ...(containers && { DOCKER_HOST: containers.folder }) },
     stdio: ["ignore", "pipe", "ignore"]
   })
   const exited = once(child, "close")
