@@ -1,12 +1,11 @@
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect, Redacted } from "effect"
+import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 import { afterEach, vi } from "vitest"
 import { assert, describe, it, test } from "../../testing/test/support/vitest.js"
 import * as Environment from "../src/Environment.js"
 import * as inherited from "../src/inherited.js"
-import * as Secrets from "../src/Secrets.js"
-import { call, connect, connectOptions, server } from "./support.js"
+import { connectOptions } from "./support.js"
 
 const names = Object.values(inherited).flatMap((group) => typeof group === "function" ? [] : group)
 const ours = {
@@ -59,55 +58,9 @@ describe("what a server inherits", () => {
     const listed = Array.from(table.matchAll(/`([^`]+)`/g), ([, name]) => name)
     assert.sameMembers(listed.filter((name) => name !== "LC_*"), names)
   })
-
-  test.scopedLive("[S5:real] a process sees them", function*() {
-    for (const [name, value] of Object.entries({ ...ours, ...tokens })) vi.stubEnv(name, value)
-    const connection = yield* connect(server({}, { env: { HTTP_PROXY: null } }))
-    const seen = JSON.parse(yield* call(connection, "env")) as Record<string, string>
-    const { HTTP_PROXY: _, ...rest } = ours
-    assert.deepInclude(seen, rest)
-    assert.notProperty(seen, "HTTP_PROXY")
-    for (const name of Object.keys(tokens)) assert.notProperty(seen, name)
-  })
 })
 
 describe("credentials in inherited addresses", () => {
-  it("[C10:unit] are masked as written and decoded, whole and in parts", () => {
-    const secrets = Secrets.collect(undefined, [], {
-      HTTPS_PROXY: "http://domain%5Cme:p%40ssw0rd-9@proxy:3128/",
-      http_proxy: "user:sch3meless@proxy:3128",
-      UV_INDEX: "https://pypi.org/simple corp=https://tokentoken@pypi.company/simple?x=a@b",
-      npm_config_registry: "https://u:p@npm.company/",
-      DOCKER_HOST: "ssh://longusername@host",
-      NO_PROXY: "longusername@host",
-      HOME: "/home/longusername@host"
-    })
-    const shown = (text: string) => Secrets.mask(secrets, text)
-    for (const text of ["p%40ssw0rd-9", "p@ssw0rd-9", "domain\\me:p@ssw0rd-9", "sch3meless", "tokentoken"]) {
-      assert.strictEqual(shown(`a ${text} b`), "a *** b")
-    }
-    assert.strictEqual(shown("GET https://u:p@npm.company/x"), "GET https:***/x")
-    for (const text of ["proxy:3128", "/home/longusername/x", "https://pypi.org/simple", "a@b"]) {
-      assert.strictEqual(shown(text), text)
-    }
-  })
-
-  it("[C10:unit S14:unit] so is a configured token without its scheme", () => {
-    const secrets = Secrets.collect({ A: Redacted.make("Bearer token-0123"), B: "Basic dXNlcjpwYXNz" })
-    for (const text of ["token-0123", "Bearer token-0123", "dXNlcjpwYXNz"]) {
-      assert.strictEqual(Secrets.mask(secrets, `a ${text} b`), "a *** b")
-    }
-  })
-
-  it("[C10:unit] what is no address, or much too long, is left alone", () => {
-    const long = `http://${"a".repeat(40_000)}@x`
-    assert.deepStrictEqual(
-      Secrets.collect(undefined, [], { A: "a@b", HTTP_PROXY: long, B: "//", C: "@//@", D: undefined }),
-      []
-    )
-    assert.include(Secrets.collect(undefined, [], { HTTP_PROXY: "http://u:100%-sure@x" }), "100%-sure")
-  })
-
   for (const inheritEnv of [false, true]) {
     test.live(`[C10:real] are not in stderr lines, messages, target (inheritEnv: ${inheritEnv})`, function*() {
       vi.stubEnv("HTTPS_PROXY", "http://me:pr0xy-pass@proxy:3128")

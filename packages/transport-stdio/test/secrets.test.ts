@@ -73,7 +73,13 @@ describe("credentials of URLs in the environment", () => {
     ["https_proxy", "user-name:pass-word@proxy:8080", ["user-name:pass-word", "pass-word"], ["proxy:8080"]],
     ["NO_PROXY", "user-name:pass-word@proxy", [], ["pass-word"]],
     ["OTHER", "user-name:pass-word@proxy", [], ["pass-word"]],
-    ["URL", "a https://user:p%40ss%2Fword@host?a=b@c", ["user:p%40ss%2Fword", "p%40ss%2Fword", "p@ss/word"], ["a=b@c"]],
+    ["URL", "a https://user:p%40ss%2Fword@host?a=b@c", [
+      "user:p%40ss%2Fword",
+      "user:p@ss/word",
+      "p%40ss%2Fword",
+      "p@ss/word"
+    ], ["a=b@c"]],
+    ["URL", "@//@", [], ["@//@"]],
     ["URL", "https://long-token-alone@host", ["long-token-alone"], ["host"]],
     ["URL", "ssh://somebody-long@host", [], ["somebody-long"]],
     ["URL", "ssh://somebody:pass-word@host", ["pass-word"], ["host"]],
@@ -96,6 +102,8 @@ describe("arguments", () => {
     [["--api-key=abc", "def"], ["--api-key=***", "def"]],
     [["token", "abc"], ["token", "abc"]],
     [["--env", "GITHUB_TOKEN=abc"], ["--env", "GITHUB_TOKEN=***"]],
+    [["-eGITHUB_PAT=abc", "--env=MODE=x", "auth/image"], ["-eGITHUB_PAT=***", "--env=MODE=x", "auth/image"]],
+    [["--header=X-Api-Key:abc"], ["--header=X-Api-Key:***"]],
     [["--header", "Authorization: Bearer abc"], ["--header", "Authorization: Bearer ***"]],
     [["Bearer abc"], ["Bearer ***"]],
     [["--x=y=PASSWORD=abc"], ["--x=y=PASSWORD=***"]],

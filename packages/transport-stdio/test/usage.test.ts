@@ -48,19 +48,6 @@ describe("what groups use", () => {
     })
   }
 
-  it.skipIf(process.platform !== "linux")(
-    "[S13] a group is found by a meter that has measured another one since it is there",
-    async () => {
-      const { end, pid } = await family(1)
-      try {
-        await procMeter.measure(new Set([1 << 30]))
-        assert.deepStrictEqual([...(await procMeter.measure(new Set([pid]))).keys()], [pid])
-      } finally {
-        end()
-      }
-    }
-  )
-
   it.each([
     ["Rss: 90 kB\nPss:                  10 kB\nPss_Dirty: 9 kB\nSwap: 7 kB\nSwapPss: 5 kB\n", 15],
     ["Pss: 10 kB\n", 10],
@@ -202,12 +189,4 @@ describe("maxMemory", () => {
       watch.mockRestore()
     }
   )
-
-  it("[S13] bad values of maxMemory are refused like other options", () => {
-    const wrong = { command: "x", maxMemory: "1 G" as never }
-    assert.deepStrictEqual(StdioConnector.problems(wrong), [{
-      path: ["maxMemory"],
-      message: 'is "1 G"; accepted: at least 10 MB, as bytes or as a text such as "512 MB" or "1 GiB"'
-    }])
-  })
 })
