@@ -83,20 +83,6 @@ describe("the pipes of a process", () => {
     assert.deepStrictEqual(losses, [])
   })
 
-  it("[S9] what waited is written in its order, and is as sent as any other", async () => {
-    const held = gate()
-    const { messages, send, transport } = make(`${held.wait}; exec cat`, { maxMessageBytes: Bytes(3_000_000) })
-    await transport.start()
-    const text = "x".repeat(500_000)
-    const ids = [1, 2, 3, 4]
-    const sent = ids.map((id) => send({ id, method: "ping", params: { text } }))
-    held.open()
-    assert.deepStrictEqual(await Promise.all(sent), ids.map(() => undefined))
-    await until(() => messages.length === ids.length)
-    assert.deepStrictEqual(messages.map((message) => (message as { readonly id: number }).id), ids)
-    assert.deepStrictEqual(ids.map((id) => transport.withdraw(id)), ids.map(() => false))
-  })
-
   it("[S3] what waits for a pipe when the process ends was not sent; its loss comes first", async () => {
     const { lost, send, transport } = make("sleep 0.1; exit 5")
     await transport.start()

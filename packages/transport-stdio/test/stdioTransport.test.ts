@@ -81,22 +81,6 @@ describe("the transport of a process", () => {
     await transport.close()
   })
 
-  it("[S4] noise is told once it is known to be a server, and counted at the close", async () => {
-    const script =
-      `read line; echo noise; echo '{"jsonrpc":"2.0","id":1,"result":{}}'; echo more; echo '  '; echo '{"jsonrpc":"2.0","method":"n"}'; read line`
-    const { messages, send, transport, warnings } = make(script)
-    await transport.start()
-    assert.include(transport.describe() ?? "", "has not answered its first request")
-    await send({ id: 1, method: "initialize" })
-    await until(() => messages.length > 0)
-    assert.lengthOf(warnings, 1)
-    assert.include(warnings[0]!, '"noise"')
-    assert.isUndefined(transport.describe())
-    await until(() => messages.length === 2)
-    await transport.close()
-    assert.deepStrictEqual(warnings.slice(1), ["2 lines on stdout were not JSON-RPC"])
-  })
-
   it("[S2] nothing is handed on or logged after the close", async () => {
     const held = gate()
     const script = `trap '' TERM; echo noise; echo noise; echo '${note}'; read end; echo '${note}'; ${held.wait}`
@@ -129,23 +113,6 @@ describe("the transport of a process", () => {
     await event(child, "close")
     assert.deepStrictEqual(messages, [])
     assert.deepInclude(await send({ id: 1, method: "ping" }), { fate: "notSent", message })
-  })
-
-  it("[S4] a message that is too long ends only its own request, or is refused, and the first is logged", async () => {
-    const lines: Array<string> = []
-    const failed: Array<unknown> = []
-    const text = '"%2000s"}\\n'
-    const { lost, messages, transport, warnings } = make(
-      `for id in 1 2; do printf '{"jsonrpc":"2.0","id":%s,"result":${text}' $id x; done; printf '{"jsonrpc":"2.0","id":7,"method":"m","params":${text}' x;`
-        + ` read refusal; echo "$refusal" >&2; echo '${note}'; exit 3`,
-      { maxMessageBytes: Bytes(1_000), onStderr: (line) => lines.push(line) }
-    )
-    transport.onfailed = (id, { fate }) => failed.push([id, fate])
-    await transport.start()
-    await lost
-    assert.deepStrictEqual([failed, messages.length, warnings.length], [[[1, "answered"], [2, "answered"]], 1, 1])
-    assert.include(warnings[0]!, "1000 bytes (maxMessageBytes)")
-    assert.match(lines.join(), /"id":7,"error":.*maxMessageBytes/)
   })
 
   it("[S4] several messages in one line are taken apart, and what is none among them is skipped", async () => {
