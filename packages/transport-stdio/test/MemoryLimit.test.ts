@@ -27,28 +27,6 @@ const limited = (options: Omit<Backend.BackendOptions, "connector"> = {}, overla
   })
 
 describe("S13: the memory limit", () => {
-  test.scoped("[S13] warns once at 80%, and again only after the server has used less than 70%", function*() {
-    const { backend, high, lost, use } = yield* limited()
-    yield* use(79)
-    expect(high()).toEqual([])
-    expect((yield* backend.status).memoryLimit).toEqual({ bytes: 100 * MB, restarts: 0, warning: undefined })
-    yield* use(80)
-    expect(high()).toMatchObject([{ generation: 1, memory: 80 * MB, limit: 100 * MB, nextRestartAt: undefined }])
-    expect(high()[0]?.message).toBe("80 MB of memory, 80% of its limit of 100 MB (maxMemory)")
-    yield* use(100)
-    yield* use(75)
-    expect((yield* backend.status).memoryLimit?.warning).toBeUndefined()
-    yield* use(95)
-    expect(high()).toHaveLength(1)
-    expect((yield* backend.status).memoryLimit?.warning).toBe(
-      "95 MB of memory, 95% of its limit of 100 MB (maxMemory)"
-    )
-    yield* use(69)
-    yield* use(81)
-    expect(high()).toHaveLength(2)
-    expect(lost()).toEqual([])
-  })
-
   test.scoped("[S13] above the limit calls in flight finish, the old process ends, and only then a new one starts", function*() {
     const { backend, lost, script, use } = yield* limited({ timeouts: { wait: "1 minute" } })
     script.respond = (method) => method === "tools/call" ? { answer: "result", after: 8 * second } : undefined
@@ -178,24 +156,6 @@ describe("S13: the memory limit", () => {
     yield* use(150)
     expect(lost()).toMatchObject([{ kind: "closed" }])
     expect((yield* backend.status).memoryLimit).toMatchObject({ restarts: 0, warning: undefined })
-  })
-
-  test.scoped("[S13] two backends with one connector do not share it", function*() {
-    const script = ScriptedConnector.make({ usageLimit })
-    const [one, other] = [yield* watched(script), yield* watched(script)]
-    yield* runUntilIdle
-    for (const connection of script.connections) connection.use(90 * MB)
-    yield* runUntilIdle
-    const restarts = () =>
-      Effect.map(
-        Effect.all([one.backend.status, other.backend.status]),
-        (all) => all.map(({ memoryLimit }) => [memoryLimit?.restarts, memoryLimit?.warning !== undefined])
-      )
-    expect(yield* restarts()).toEqual([[0, true], [0, true]])
-    script.connections[0]?.use(101 * MB)
-    script.connections[1]?.use(101 * MB)
-    yield* runUntilIdle
-    expect(yield* restarts()).toEqual([[1, false], [1, false]])
   })
 
   test.scoped("[S13 C17] a task goes on where it was begun, until it is over", function*() {

@@ -92,13 +92,4 @@ describe("the memory of a server", () => {
       assert.deepStrictEqual(after.memoryLimit, { bytes: limit * MB, restarts: 1, warning: undefined })
     })
   }
-
-  test.scopedLive("[S13:real] a server without a limit is measured too, less often", function*() {
-    yield* measuring
-    const backend = yield* Backend.make("free", { connector: StdioConnector.make(serverOf("2025")()), reconnect })
-    yield* connected(backend)
-    const { memoryLimit, usage } = yield* statusWith(backend, ({ usage }) => usage !== undefined)
-    assert.isAbove(usage?.memory ?? 0, 5 * MB)
-    assert.isUndefined(memoryLimit)
-  })
 })
