@@ -3,7 +3,6 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Clock, Effect, TestClock } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { everything } from "../../testing/test/support/Built.js"
 import { assert, describe, test } from "../../testing/test/support/vitest.js"
 import { journaled, sdkServer } from "./eraServers.js"
 import { ask, connected, connectOptions, eventually, isAlive, pidOf, reconnect, temporary } from "./support.js"
@@ -30,38 +29,6 @@ describe("the era of a server over stdio", () => {
       assert.isFalse(isAlive(pid))
     })
   }
-
-  test.scopedLive("[E6] auto: the reference server is asked once and initialized in the same process, and then not asked again", function*() {
-    const journal = join(yield* temporary, "lines")
-    const tee = `
-      const { appendFileSync } = require("node:fs")
-      const child = require("node:child_process").spawn(process.execPath, [process.argv[1], "stdio"], {
-        stdio: ["pipe", "inherit", "inherit"]
-      })
-      appendFileSync(process.argv[2], "start\\n")
-      process.stdin.on("data", (data) => {
-        appendFileSync(process.argv[2], data)
-        child.stdin.write(data)
-      })
-      process.stdin.on("end", () => child.stdin.end())
-    `
-    const connector = StdioConnector.make({
-      command: process.execPath,
-      args: ["-e", tee, everything, journal]
-    })
-    const seen = () =>
-      readFileSync(journal, "utf8").trim().split("\n").map((line) =>
-        line === "start" ? line : String((JSON.parse(line) as { readonly method?: unknown }).method)
-      )
-    const version = Effect.scoped(
-      Effect.map(connector.connect(connectOptions), ({ protocolVersion }) => protocolVersion)
-    )
-    assert.strictEqual(yield* version, sessions)
-    const asked = ["start", "server/discover", "initialize", "notifications/initialized"]
-    assert.deepStrictEqual(seen(), asked)
-    assert.strictEqual(yield* version, sessions)
-    assert.deepStrictEqual(seen(), [...asked, "start", "initialize", "notifications/initialized"])
-  })
 
   test.scopedLive("[E6] auto: a server that exits at the probe is started once more within the attempt, and remembered", function*() {
     const { connector, counts } = yield* journaled({ crashes: [{ at: "discover" }] })
@@ -103,9 +70,10 @@ describe("the era of a server over stdio", () => {
     assert.deepStrictEqual(counts(), { start: 1, discover: 1, initialize: 1 })
   })
 
-  test.scopedLive("[E1:real] auto over stdio: a refused handshake ends what was remembered", function*() {
+  test.scopedLive("[E1:real E6] auto over stdio: a server with sessions is asked once, in its own process; a refused handshake ends what was remembered", function*() {
     const { counts, refusal, version } = yield* journaled({ statelessFrom: 2 })
     assert.strictEqual(yield* version, sessions)
+    assert.deepStrictEqual(counts(), { start: 1, discover: 1, initialize: 1 })
     assert.strictEqual((yield* refusal).reason, "incompatible")
     assert.deepStrictEqual(counts(), { start: 2, discover: 1, initialize: 2 })
     assert.strictEqual(yield* version, stateless)
