@@ -2,13 +2,7 @@ import * as Suite from "../../../testing/test/support/windows/Suite.js"
 import * as Wine from "../../../testing/test/support/Wine.js"
 import { prepare } from "./faultServer.js"
 
-const skip = { "a process that has closed its stdin": "Node.js for Windows does not close its first three files" }
-
 // On one Node: what is different here are the pipes of Windows, and how processes end there, which Keepalive and Loss test on each.
 for (const name of ["once.slow", "pressure", "session", "stdout", "unsent"]) {
-  await Suite.run(new URL(`../${name}.test.ts`, import.meta.url), {
-    nodes: Wine.oneNode,
-    prepare,
-    skip: name === "pressure" ? skip : {}
-  })
+  await Suite.run(new URL(`../${name}.test.ts`, import.meta.url), { nodes: Wine.oneNode, prepare })
 }
