@@ -24,7 +24,7 @@ const most = {
   state: [1495, 16, 2.11, 2195],
   testing: [2100, 15, 1.69, 3492],
   "transport-http": [4883, 40, 1.27, 9885],
-  "transport-stdio": [3556, 31, 1.37, 6889]
+  "transport-stdio": [3556, 31, 1.37, 6363]
 }
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url))

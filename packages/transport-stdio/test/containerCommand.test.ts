@@ -32,7 +32,6 @@ describe("a command that runs a container", () => {
         expected.replace("LABEL", "--label mcp-lifeline.run=x")
       )
       assert.strictEqual(found?.engine.join(" "), engine)
-      assert.notStrictEqual(found, undefined)
     }
   })
 

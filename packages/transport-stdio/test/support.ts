@@ -4,13 +4,12 @@ import { Bytes } from "@mcp-lifeline/core/text"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Exit, Scope, Stream } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { bySize } from "../../testing/test/support/bySize.js"
 import * as Processes from "../../testing/test/support/Processes.js"
 import * as Windows from "../../testing/test/support/windows/isAlive.js"
+
+export { folder as temporary } from "../../testing/test/support/folder.js"
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
@@ -53,9 +52,6 @@ export const lossOf = (connection: Connection): Effect.Effect<Loss> =>
   Effect.async((resume) => connection.onLost((loss) => resume(Effect.succeed(loss))))
 
 const isWindows = process.platform === "win32"
-
-/** How a loss by SIGKILL reads. On Windows, who is ended by another process exits with 1. */
-export const killed = isWindows ? "exited with code 1" : "was killed by SIGKILL"
 
 const pids = (test: (entry: ReturnType<typeof Processes.processes>[number]) => boolean): Array<number> =>
   Processes.processes().filter(test).map(({ pid }) => pid)
@@ -140,8 +136,3 @@ export const ask = (
 
 export const eventually = (test: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => test() ? Effect.void : Effect.delay(eventually(test), 20))
-
-export const temporary: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "stdio-"))),
-  (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
-)
