@@ -15,16 +15,16 @@ const most = {
   core: [13840, 130, 1.28, 23143],
   effect4: [986, 12, 2.06, 1513],
   extensions: [1827, 21, 1.38, 2410],
-  gateway: [20674, 216, 1, 37285],
+  gateway: [20674, 216, 1, 37214],
   "http-server": [5595, 50, 1.24, 8775],
   opentelemetry: [1451, 17, 0.96, 932],
   promise: [4176, 44, 2.13, 5540],
   protocol: [5818, 64, 1.34, 4739],
   "sign-in": [2768, 31, 1.24, 4982],
   state: [1495, 16, 2.11, 2178],
-  testing: [2100, 15, 1.69, 3495],
+  testing: [2100, 15, 1.69, 3494],
   "transport-http": [4883, 40, 1.27, 8774],
-  "transport-stdio": [3556, 31, 1.37, 6361]
+  "transport-stdio": [3556, 31, 1.37, 6388]
 }
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url))

@@ -40,10 +40,8 @@ describe("secrets of a configuration", () => {
     "[C10] none is in the API, on the page, in metrics, in logs as %s, in what commands print, or in ps",
     function*(format) {
       const kinds = ["argument", "assigned", "env", "file", "variable", "header", "query", "password", "token"] as const
-      const secrets = Object.fromEntries(kinds.map((kind) => [kind, secret(kind)])) as Record<
-        typeof kinds[number],
-        string
-      >
+      const all = kinds.map((kind) => [kind, secret(kind)] as const)
+      const secrets = Object.fromEntries(all) as Record<typeof kinds[number], string>
       const path = yield* folder
       const working = yield* HttpFaultServer.make()
       const failing = yield* HttpFaultServer.make()
@@ -125,14 +123,14 @@ describe("secrets of a configuration", () => {
       yield* program.ended
       seen.push(program.stdout(), program.stderr())
 
-      const all = seen.join("\n")
+      const text = seen.join("\n")
       // What is looked through holds what it is to hold.
-      for (const name of Object.keys(mcpServers).filter((name) => name !== "bad")) expect(all).toContain(name)
-      expect(all).toContain("started with ***")
-      expect(all).toContain("it was sent /mcp")
+      for (const name of Object.keys(mcpServers).filter((name) => name !== "bad")) expect(text).toContain(name)
+      expect(text).toContain("started with ***")
+      expect(text).toContain("it was sent /mcp")
       for (const [name, value] of [...Object.entries(secrets), ...tokens.map((one) => ["access", one] as const)]) {
-        const at = all.indexOf(value)
-        const around = at === -1 ? "" : all.slice(Math.max(0, at - 200), at + 100)
+        const at = text.indexOf(value)
+        const around = at === -1 ? "" : text.slice(Math.max(0, at - 200), at + 100)
         expect({ name, around }).toEqual({ name, around: "" })
       }
     }

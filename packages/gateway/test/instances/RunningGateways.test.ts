@@ -3,22 +3,16 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer, type RequestListener } from "node:http"
-import type { AddressInfo } from "node:net"
 import { networkInterfaces } from "node:os"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
+import { listening as listeningAt } from "../../../testing/test/support/listening.js"
 import * as Proof from "../../src/instances/Proof.js"
 import * as RunningGateways from "../../src/instances/RunningGateways.js"
 import { describe, expect, it, test } from "../support/vitest.js"
 
-const listening = (listener: RequestListener, onConnection: () => void = () => undefined, host = "127.0.0.1") => {
-  const server = createServer(listener).on("connection", onConnection)
-  const listen = Effect.async<void>((resume) => void server.listen(0, host, () => resume(Effect.void)))
-  return Effect.acquireRelease(listen, () => Effect.sync(() => void server.close().closeAllConnections())).pipe(
-    Effect.map(() => (server.address() as AddressInfo).port),
-    Effect.map((port) => `http://${host.includes(":") ? `[${host}]` : host}:${port}`)
-  )
-}
+const listening = (listener: RequestListener, onConnection: () => void = () => undefined, host?: string) =>
+  listeningAt(createServer(listener).on("connection", onConnection), host)
 
 const hasIPv6 = Object.values(networkInterfaces()).flat().some((one) => one?.family === "IPv6")
 

@@ -2,6 +2,7 @@ import { Redacted } from "effect"
 import { once } from "node:events"
 import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
+import { text } from "node:stream/consumers"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import * as SealedAddresses from "../../../cluster/src/postgres/SealedAddresses.js"
 import { query as queryAt } from "../../../cluster/test/support/query.js"
@@ -14,11 +15,7 @@ describeCluster("who writes to the database of a cluster", () => {
   let all: ManyGateways
   const asked: Array<IncomingMessage & { readonly body: string }> = []
   const listener = createServer((request, response) => {
-    let body = ""
-    request.setEncoding("utf8").on("data", (text: string) => {
-      body += text
-    })
-    request.on("end", () => {
+    void text(request).then((body) => {
       asked.push(Object.assign(request, { body }))
       response.writeHead(200, { "content-type": "application/json" }).end("{}")
     })

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { createServer } from "node:http"
+import { text } from "node:stream/consumers"
 import { listening } from "../../../testing/test/support/listening.js"
 
 export interface Arrived {
@@ -60,15 +61,13 @@ const answerOf = ({ id, method, params = {} }: Arrived, era: "2025" | "2026", li
 export const serve = Effect.fnUntraced(function*(era: "2025" | "2026", more: Lists = {}) {
   const arrived: Array<Arrived> = []
   const server = createServer((request, response) => {
-    let body = ""
-    request.setEncoding("utf8").on("data", (chunk: string) => body += chunk).on("end", () => {
+    void text(request).then((body) => {
       if (request.method !== "POST") return void response.writeHead(405).end()
       const message = JSON.parse(body) as Arrived
       arrived.push(message)
       if (message.id === undefined) return void response.writeHead(202).end()
-      response.writeHead(200, { "Content-Type": "application/json" }).end(
-        JSON.stringify(answerOf(message, era, { ...lists, ...more }))
-      )
+      const answer = JSON.stringify(answerOf(message, era, { ...lists, ...more }))
+      response.writeHead(200, { "Content-Type": "application/json" }).end(answer)
     })
   })
   return { url: `${yield* listening(server)}/mcp`, arrived }
