@@ -10,8 +10,8 @@ export interface Challenge {
   readonly metadata: URL | undefined
 }
 
-/** What is in quotes names no other parameter; without a last quote, that is all that follows. */
-const parameters = /(?<=^|[\s,])([^\s,="]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)(?:"|\\?$)|([^\s,"]+))/g
+/** What is in quotes names no other parameter; without a last quote, all that follows is no value. */
+const parameters = /(?<=^|[\s,])([^\s,="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|"(?:[^"\\]|\\.)*\\?$|([^\s,"]+))/g
 
 const parameter = (header: string, name: string): string | undefined => {
   for (const [, key, quoted, plain] of header.matchAll(parameters)) {

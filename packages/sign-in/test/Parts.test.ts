@@ -27,8 +27,8 @@ describe("what a refusal says", () => {
     expect(read(`Bearer scope=""`).scope).toBe("")
     const none = { status: 401, scope: undefined, metadata: undefined }
     expect(read(`Bearer xscope="a", other_resource_metadata="https://a.example/m"`)).toEqual(none)
-    expect(read("Bearer resource_metadata=no-address")).toEqual(none)
-    expect([read(undefined), Challenge.none]).toEqual([none, none])
+    expect(read(`Bearer scope="a, resource_metadata=https://b.example, scope=b`)).toEqual(none)
+    expect([read("Bearer resource_metadata=no-address"), read(undefined), Challenge.none]).toEqual([none, none, none])
     const described =
       `Bearer error_description="say \\"a\\", scope=b, resource_metadata=https://b.example", scope="c\\d"`
     expect(read(described)).toMatchObject({ scope: "cd", metadata: undefined })
