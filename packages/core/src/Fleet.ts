@@ -11,7 +11,7 @@ import * as Names from "./fleet/names.js"
 import * as Router from "./fleet/Router.js"
 import * as Unknown from "./fleet/Unknown.js"
 import * as Visible from "./fleet/Visible.js"
-import { onClockJump } from "./internal/ClockJump.js"
+import * as Machine from "./health/Machine.js"
 import { Hub } from "./internal/Hub.js"
 import { StateRef } from "./internal/StateRef.js"
 import type { Event } from "./observe/Event.js"
@@ -132,14 +132,12 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => [events, statusVersion, catalogVersion].forEach((one) => one.end()))
     )
-    const clockJumps = new Hub<void>()
-    yield* onClockJump(() => clockJumps.emit())
     const catalogChanged = () => catalogVersion.set(catalogVersion.value + 1)
     const members = yield* FleetMembers.make({
       defaults: options.defaults,
       fleetStartedAt,
       permits,
-      clockJumps,
+      machine: yield* Machine.make,
       event: (event) => events.emit(event),
       changed: () => statusVersion.set(statusVersion.value + 1),
       offered: (source, snapshot) => {

@@ -37,7 +37,7 @@ const options: {
     overlap: true
   },
   timeouts: { connect: true, request: true, wait: true, close: true, drain: true },
-  health: { busyLimit: true },
+  health: { busyLimit: true, enforce: true },
   calls: {
     retry: true,
     trustAnnotations: true,

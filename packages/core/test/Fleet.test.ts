@@ -4,7 +4,7 @@ import { Context, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream, Tes
 import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { describe, expect, it, test } from "../../testing/test/support/vitest.js"
 import * as FleetMembers from "../src/fleet/Members.js"
-import { Hub } from "../src/internal/Hub.js"
+import * as Machine from "../src/health/Machine.js"
 import * as ConnectPermits from "../src/supervisor/ConnectPermits.js"
 import { failure, runUntilIdle } from "./support/Watched.js"
 
@@ -51,7 +51,7 @@ describe("Fleet.apply", () => {
       defaults: { keepalive },
       fleetStartedAt: 0,
       permits: ConnectPermits.unbounded,
-      clockJumps: new Hub<void>(),
+      machine: yield* Machine.make,
       event: nothing,
       changed: nothing,
       offered: nothing,

@@ -115,7 +115,7 @@ describe("Backend.Tag", () => {
         close: "4 seconds",
         drain: "6 seconds"
       },
-      health: { busyLimit: "9 minutes" },
+      health: { busyLimit: "9 minutes", enforce: "false" },
       calls: {
         retry: "never",
         trustAnnotations: "false",

@@ -45,7 +45,7 @@ describe("Policy", () => {
         close: 5 * second,
         drain: 10 * second
       },
-      health: { busyLimit: 120_000 },
+      health: { busyLimit: 120_000, enforce: true },
       calls: {
         retry: "safe",
         trustAnnotations: true,
@@ -162,6 +162,7 @@ describe("Policy", () => {
     one("timeouts", "close", "1 ms to 1 h", ...wrong, 0, "2 hours")
     one("timeouts", "drain", "0 ms to 24 h", ...wrong, "2 days")
     one("health", "busyLimit", "1 ms to 24 h", ...wrong, 0, "2 days")
+    one("health", "enforce", "true or false", "no")
     one("calls", "retry", '"safe" or "never"', "always", true)
     one("calls", "trustAnnotations", "true or false", "no")
     one("calls", "failFast", "true or false", 1)
@@ -210,7 +211,7 @@ describe("Policy", () => {
 
   it("[K5] an option like no other is refused with all that there are", () => {
     expect(refusal({ health: { colour: 1 } }).message)
-      .toBe("docs: health.colour is not an option of health; there are: busyLimit")
+      .toBe("docs: health.colour is not an option of health; there are: busyLimit, enforce")
   })
 
   it("[K5] everything that is wrong is in one error: the message lists it, problems has each of them", () => {

@@ -1,35 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet, type Status } from "@mcp-lifeline/core"
-import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Effect, Exit, Scope } from "effect"
-import { WallClock } from "../src/internal/ClockJump.js"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { world } from "./support/world.js"
 
 const second = 1000
 const minute = 60 * second
 const hour = 60 * minute
-
-const world = (seed: string) => {
-  const simulation = new Simulation.Simulation({ seed })
-  const scope = Effect.runSync(Scope.make())
-  const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): () => A => {
-    let result: A | undefined
-    const watched = Effect.provideService(WallClock, simulation.clock)
-    const fiber = simulation.fork(Effect.map(Scope.extend(watched(effect), scope), (a) => {
-      result = a
-    }))
-    simulation.runUntilIdle()
-    return () => {
-      const exit = fiber.unsafePoll()
-      if (exit === null || Exit.isFailure(exit)) throw new Error(`not done: ${String(exit)}`)
-      return result as A
-    }
-  }
-  const end = () => {
-    simulation.fork(Scope.close(scope, Exit.void))
-    simulation.advance(minute)
-  }
-  return { simulation, run, end }
-}
 
 const one = (seed: string, options: Omit<Backend.BackendOptions, "connector"> = {}) => {
   const script = ScriptedConnector.make()

@@ -77,8 +77,10 @@ export class BackendObserver implements Telemetry.Observer, Host {
         this.#sessionEnded(event.generation, event.at, undefined)
         this.#processesEnded(event.generation)
         return this.meter.record(Names.closes, 1, { ...this.#common, [attribute.outcome]: event.outcome })
-      case "Judged":
-        return this.meter.record(Names.verdicts, 1, { ...this.#common, [attribute.verdict]: event.kind })
+      case "Judged": {
+        const verdict = event.enforced ? event.kind : `${event.kind}_unenforced`
+        return this.meter.record(Names.verdicts, 1, { ...this.#common, [attribute.verdict]: verdict })
+      }
       case "CatalogChanged":
       case "DiscoveryFailed":
       case "KeepaliveChanged":

@@ -107,7 +107,7 @@ export const verdicts: Definition = {
   name: "lifeline.verdicts",
   kind: "counter",
   unit: "{verdict}",
-  description: "Verdicts on servers that left something without an answer, by kind"
+  description: "Verdicts on servers that left something without an answer, by kind, and those not enforced"
 }
 
 export const activeCalls: Definition = {

@@ -1,7 +1,8 @@
 import { ConnectError } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, Report, SuspendedSession } from "@mcp-lifeline/core"
 import { ByteSize, Problem, TimeSpan } from "@mcp-lifeline/core/options"
-import { Arrivals, Binding, Era, EraMemory, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
+import { Arrivals, Binding, Era, EraMemory, machineAddresses, SpeaksSessions } from "@mcp-lifeline/protocol"
+import type { SdkConnection } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, Either, ExecutionStrategy, Exit, Fiber, identity, Scope } from "effect"
 import * as AddressKind from "./AddressKind.js"
@@ -339,6 +340,7 @@ export const make = (options: Options): Connector => {
     overlap: true,
     heartbeat: true,
     target,
+    addresses: machineAddresses,
     startLimit: () => startLimit,
     status: () => ({ connectorWarning: exposure.warning, signIn: authorization?.needed?.() }),
     connect: (connectOptions) => {

@@ -1,6 +1,6 @@
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
 import { ByteSize, Check, Problem, TimeSpan } from "@mcp-lifeline/core/options"
-import { Binding, EraMemory, SecretValues, SpeaksSessions } from "@mcp-lifeline/protocol"
+import { Binding, EraMemory, machineAddresses, SecretValues, SpeaksSessions } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import { Container } from "./Container.js"
 import * as ContainerCommand from "./ContainerCommand.js"
@@ -187,6 +187,7 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
     transport: "stdio",
     overlap: false,
     target,
+    addresses: machineAddresses,
     usageLimit: maxMemory === undefined ? undefined : () => new MemoryLimit(maxMemory),
     startLimit: (slowest = 0) =>
       options.startLimit === undefined ? Math.min(Math.max(startLimit, slowest * 3), longest) : startLimit,

@@ -1,8 +1,8 @@
-import { type Cause, Effect, Either, FiberSet, Schedule, Scope, Struct } from "effect"
+import { type Cause, Effect, Either, FiberSet, Schedule, type Scope, Struct } from "effect"
 import type { InvalidOptions } from "../Errors.js"
+import * as Machine from "../health/Machine.js"
+import * as Probes from "../health/Probes.js"
 import { intervalOf } from "../health/schedule.js"
-import { onClockJump } from "../internal/ClockJump.js"
-import type { Hub } from "../internal/Hub.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { formatMillis } from "../internal/Time.js"
 import type { BackendObserver } from "../observe/Event.js"
@@ -26,8 +26,8 @@ export interface FleetContext {
   readonly permits?: ConnectPermits | undefined
   /** Milliseconds on the Clock's scale. */
   readonly fleetStartedAt?: number | undefined
-  /** Of each suspend of the machine; a backend on its own watches for itself (R11). */
-  readonly clockJumps?: Hub<void> | undefined
+  /** A backend on its own has its own. */
+  readonly machine?: Machine.Machine | undefined
   readonly observer?: BackendObserver | undefined
 }
 
@@ -72,10 +72,7 @@ export const startBackend = (
     // Registered before the supervisor's finalizer, so it runs after it.
     yield* Effect.addFinalizer(() => Effect.sync(() => state.end()))
     yield* supervisor.start
-    const { clockJumps } = fleet
-    const jumped = () => state.send({ _tag: "ClockJumped" })
-    if (clockJumps === undefined) yield* onClockJump(jumped)
-    else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
+    yield* Probes.join(supervisor.tasks.liveness, fleet.machine ?? (yield* Machine.make), options.connector)
     return new BackendHandle({ state, supervisor, connector: options.connector, extensions })
   }).pipe(Effect.annotateLogs({ backend: id }))
 

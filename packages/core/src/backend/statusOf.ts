@@ -57,6 +57,7 @@ export const statusOf = (slot: Slot, policy: Policy, beside: Beside, now: number
     nextAttemptAt: slot.nextAttemptAt,
     failedAttempts: stable ? 0 : pace.failures,
     verdict: current === undefined ? starting?.verdict : slot.verdict,
+    wouldHaveEnded: policy.health.enforce ? undefined : counts.wouldHaveEnded,
     keepalive: keepaliveStatus(policy, slot.keepalive, connection),
     catalog: snapshot && {
       ...Struct.pick(snapshot, "generation", "revision", "stale", "truncated"),

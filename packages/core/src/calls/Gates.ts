@@ -69,7 +69,7 @@ const sessionExpired = ({ backend: state }: Calls, call: Call, newGeneration: nu
 
 /** If only a probe had no answer, repeatable calls are sent: an answer is a verdict. (C14) */
 const isHeld = (self: Calls, call: Call, runtime: Runtime): boolean => {
-  const silence = silenceOf(self.liveness, runtime)
+  const silence = self.backend.policy.health.enforce ? silenceOf(self.liveness, runtime) : undefined
   if (silence === undefined || call.ask.method === "ping") return false
   if (silence === "call") return true // guard: doubt-holds-all
   return ToolHints.mayRepeat(self, call, runtime) !== true // guard: silent-is-not-used

@@ -3,7 +3,7 @@ import type { BackendHandle } from "../backend/BackendHandle.js"
 import { resolvePolicy, startBackend } from "../backend/start.js"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
-import type { Hub } from "../internal/Hub.js"
+import type * as Machine from "../health/Machine.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { closeAll, closeFully } from "../internal/scopes.js"
 import { Signal } from "../internal/Signal.js"
@@ -64,7 +64,7 @@ interface Context {
   readonly defaults: PolicyOptions | undefined
   readonly fleetStartedAt: number
   readonly permits: ConnectPermits.ConnectPermits
-  readonly clockJumps: Hub<void>
+  readonly machine: Machine.Machine
   readonly event: (event: Event) => void
   readonly changed: () => void
   readonly offered: (source: Claim.Source, snapshot: Snapshot | undefined) => void
@@ -107,14 +107,14 @@ const start = <R>(
   permits: ConnectPermits.ConnectPermits
 ): Effect.Effect<Member, InvalidOptions, R> =>
   Effect.uninterruptible(Effect.gen(function*() {
-    const { clockJumps, fleetStartedAt } = self
+    const { fleetStartedAt, machine } = self
     const scope = yield* Scope.fork(self.scope, ExecutionStrategy.sequential)
     const closed = new Signal()
     yield* Scope.addFinalizer(scope, Effect.sync(() => closed.complete()))
     const source = new Claim.Source(id)
     const observer = observerOf(self, source)
     const given = yield* provided(options)
-    const backend = yield* startBackend(id, given, { policy, fleetStartedAt, permits, clockJumps, observer }).pipe(
+    const backend = yield* startBackend(id, given, { policy, fleetStartedAt, permits, machine, observer }).pipe(
       Effect.provideService(Telemetry.Current, self.telemetry),
       Scope.extend(scope),
       Effect.onError(() => closeFully(scope))

@@ -10,8 +10,11 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Health from "../state/Health.js"
 import type { PendingCommand } from "../state/Message.js"
+import { counting } from "../state/Slot.js"
 import { judge, type Verdict } from "./judge.js"
+import * as Machine from "./Machine.js"
 import * as Sights from "./Sights.js"
+import type { Server } from "./together.js"
 
 export type Silence = "call" | "probe"
 
@@ -40,6 +43,9 @@ export interface SessionCheck {
 
 export const make = (backend: BackendState) => ({
   backend,
+  /** `undefined`: every silence is the server's. */
+  machine: undefined as Machine.Machine | undefined,
+  origin: backend.id,
   suspicion: undefined as Suspicion | undefined,
   probing: undefined as Probing | undefined,
   hasLeftPing: false,
@@ -152,16 +158,27 @@ export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined
   return temperament.known.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
 }
 
+/** For its fleet. */
+export const seen = (self: Liveness): Server | undefined => {
+  const { current } = self.backend.published.value
+  if (current === undefined) return undefined
+  const { answeredAt, failures } = current.traffic
+  const suspicion = suspicionOf(self, current)
+  const isAsked = suspicion?.isProbed === true || failures.count > 0
+  return { origin: self.origin, silentSince: isAsked ? suspicion?.beganAt : undefined, answeredAt }
+}
+
 const unknown = { isPatienceOver: false, isSilent: true, isAnsweredBeside: false, isRefusing: false }
 
-type Known = Partial<typeof unknown>
+/** `askedAt`: when the last question without an answer was asked. */
+type Known = Partial<typeof unknown> & { readonly askedAt?: number }
 
 export const verdictOn = (self: Liveness, runtime: Runtime, given: Known = {}): Verdict => {
   const { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } } = self.backend.policy
   const { beganAt, sights: { activity, since, workedAt } } = note(self, runtime)
   const now = self.backend.now()
-  const { isPatienceOver, ...known } = { ...unknown, ...given }
-  const verdict = judge({
+  const { askedAt = now, isPatienceOver, ...known } = { ...unknown, ...given }
+  const found = judge({
     ...known,
     activity,
     seenFor: now - since,
@@ -171,14 +188,28 @@ export const verdictOn = (self: Liveness, runtime: Runtime, given: Known = {}): 
     isPatienceOver: isPatienceOver && now - workedAt >= failureThreshold * suspectInterval,
     busyLimit
   })
+  const verdict = found.onSilence === true ? together(self, found, askedAt) : found
   if (verdict.kind !== "unknown" || activity !== undefined || isPatienceOver) show(self, runtime, verdict)
   return verdict
+}
+
+/** What falls silent together is not judged one by one. (V11) */
+const together = (self: Liveness, verdict: Verdict, askedAt: number): Verdict => {
+  const { backend: { policy: { keepalive }, published }, machine } = self
+  const server = seen(self)
+  if (machine === undefined || server === undefined || published.value.verdict?.kind === "wedged") return verdict
+  const window = keepalive.failureThreshold * keepalive.suspectInterval
+  const why = Machine.rule(machine, { ...server, silentSince: server.silentSince ?? askedAt, askedAt, window })
+  return why === undefined ? verdict : { kind: "held", reason: `${why}; ${verdict.reason}` }
 }
 
 const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void => {
   const { current, verdict: before } = backend.published.value
   if (current !== runtime) return
-  backend.update((slot) => ({ ...slot, verdict: backend.judged(verdict, before) }))
+  backend.update((slot) => {
+    const shown = backend.judged(verdict, before)
+    return { ...counting(slot, shown, before, backend.policy), verdict: shown }
+  })
   if (before !== undefined) return
   const { answers } = runtime.traffic
   const over = () => backend.update((slot) => slot.current === runtime ? { ...slot, verdict: undefined } : slot)
@@ -187,7 +218,7 @@ const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void =
 
 export const isLost = (self: Liveness, runtime: Runtime, { kind, message: what }: Loss, known?: Known): boolean => {
   const { kind: verdict, reason } = verdictOn(self, runtime, known)
-  if (verdict !== "wedged") return false
+  if (verdict !== "wedged" || !self.backend.policy.health.enforce) return false
   const activity = suspicionOf(self, runtime)?.sights.activity
   const message = activity === undefined ? what : `${what}; ${reason}`
   const isWedged = activity === "stopped" || activity === "still"

@@ -3,12 +3,31 @@ import { Effect, Schedule } from "effect"
 import { constant, identity } from "effect/Function"
 import type { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
+import type { Connector } from "../port/Connector.js"
 import type { Loss } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import * as Liveness from "./Liveness.js"
+import * as Machine from "./Machine.js"
 import { settle } from "./SessionCheck.js"
+import { originOf } from "./together.js"
 
 type Self = Liveness.Liveness
+
+/** The machine's other servers speak for it, and it for them. */
+export const join = (self: Self, machine: Machine.Machine, { addresses, target }: Connector) => {
+  const { backend } = self
+  self.machine = machine
+  self.origin = originOf(target) ?? backend.id
+  return Machine.join(machine, {
+    addresses,
+    jumped: () => backend.send({ _tag: "ClockJumped" }),
+    seen: () => Liveness.seen(self),
+    ask: Effect.suspend(() => {
+      const { current } = backend.published.value
+      return current === undefined || backend.policy.keepalive.method === "none" ? Effect.void : now(self, current)
+    })
+  })
+}
 
 export interface Failed {
   readonly runtime: Runtime
@@ -197,9 +216,12 @@ const isLost = (self: Self, failed: Failed, kind: Loss["kind"], what: string, de
   const { backend } = self
   const { at, error: { message, reason }, runtime } = failed
   const count = runtime.failed(at, backend.now(), mending(self, failed))
+  const server = Liveness.seen(self)
+  if (self.machine !== undefined && server !== undefined) Machine.askAnother(self.machine, server)
   return Liveness.isLost(self, runtime, { kind, message: `${decides ? "a" : count} ${what}: ${message}` }, {
     isPatienceOver: decides || count >= backend.policy.keepalive.failureThreshold,
-    isSilent: reason === "timeout" && !decides
+    isSilent: reason === "timeout" && !decides,
+    askedAt: at
   })
 }
 

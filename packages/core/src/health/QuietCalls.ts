@@ -101,7 +101,8 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
 /** Shows whether only this session is dead, or the server hangs. (V3) */
 const replaceSilent = (self: Self, runtime: Runtime, isSilent: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
-    if (self.besideOf === runtime) return Effect.void
+    const { policy: { health }, published } = self.backend
+    if (self.besideOf === runtime || published.value.verdict?.kind === "wedged") return Effect.void
     self.besideOf = runtime
     const pending = pendingCommand("Reconnect")
     // Earlier questions may have been lost with the network.
@@ -113,7 +114,7 @@ const replaceSilent = (self: Self, runtime: Runtime, isSilent: () => boolean): E
     const loss = (): Loss | undefined => {
       if (isRefused || !isSilent()) return undefined
       const { kind, reason } = Liveness.verdictOn(self, runtime, { isAnsweredBeside: true })
-      return kind === "wedged" ? { kind: "health", message: reason } : undefined
+      return kind === "wedged" && health.enforce ? { kind: "health", message: reason } : undefined
     }
     self.backend.send({ _tag: "Doubted", doubt: { runtime, askAgain, loss, isRefusing: false }, pending })
     const over = Effect.sync(() => {

@@ -21,7 +21,10 @@ export interface Evidence {
   readonly busyLimit: number
 }
 
-export type Verdict = Omit<OpenVerdict, "since">
+export interface Verdict extends Omit<OpenVerdict, "since"> {
+  /** Nothing but silence speaks against it. */
+  readonly onSilence?: boolean
+}
 
 /** Milliseconds of the same activity that prove something. */
 export const settled = 4000
@@ -59,7 +62,7 @@ export const judge = (evidence: Evidence): Verdict => {
   if (isAwaited && !isConcurrent && evidence.isSilent) {
     return is("unknown", `${seen}; a caller waits for its call, and it has never answered anything during one`)
   }
-  return is("wedged", seen)
+  return { ...is("wedged", seen), onSilence: activity !== "still" }
 }
 
 const busy = ({ busyLimit, isAwaited, unawaitedFor }: Evidence, seen: string): Verdict => {

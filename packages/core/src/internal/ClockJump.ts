@@ -12,13 +12,13 @@ export const tick = 5000
 /** Milliseconds beyond a tick: a busy machine is late too. */
 const slack = 10_000
 
-/** Calls back once after each suspend, within a tick. One fiber, for a fleet or a lone backend. */
-export const onClockJump = (jumped: () => void): Effect.Effect<void, never, Scope.Scope> =>
+/** Calls back each tick, with whether the machine was suspended. */
+export const onTick = (ticked: (jumped: boolean) => void): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(WallClock, (clock) => {
     const look = Effect.suspend(() => {
       const before = clock.unsafeCurrentTimeMillis()
       return Effect.map(clock.sleep(Duration.millis(tick)), () => {
-        if (clock.unsafeCurrentTimeMillis() - before > tick + slack) jumped()
+        ticked(clock.unsafeCurrentTimeMillis() - before > tick + slack)
       })
     })
     return Effect.asVoid(Effect.forkScoped(Effect.interruptible(Effect.forever(look))))

@@ -50,11 +50,15 @@ export type Events<Failure> = {
     readonly message: string
     readonly nextRestartAt: number | undefined
   }
-  /** The verdict on a server that leaves something without an answer, or refuses its lists, has changed. `reason`: the evidence. */
+  /**
+   * The verdict on a server that leaves something without an answer, or refuses its lists, has changed. `reason`: the evidence. `enforced`: a
+   * wedged one is ended (`health.enforce`).
+   */
   Judged: Common & {
     readonly generation: number
-    readonly kind: "busy" | "unknown" | "wedged"
+    readonly kind: "busy" | "held" | "unknown" | "wedged"
     readonly reason: string
+    readonly enforced: boolean
   }
   /** A list could not be read. */
   DiscoveryFailed: Common & { readonly generation: number; readonly message: string }

@@ -63,8 +63,11 @@ export const entryOf = (event: Event): Entry => {
       line(LogLevel.Warning, `uses ${message}`, { generation, memory, limit }),
     DiscoveryFailed: ({ generation, message }) =>
       line(LogLevel.Warning, `could not read the lists: ${message}`, { generation }),
-    Judged: ({ generation, kind, reason }) =>
-      line(kind === "busy" ? LogLevel.Info : LogLevel.Debug, `${kind}: ${reason}`, { generation, kind }),
+    Judged: ({ enforced, generation, kind, reason }) => {
+      const isNews = kind === "busy" || kind === "held" || (kind === "wedged" && !enforced)
+      const what = enforced ? kind : `${kind}, not enforced`
+      return line(isNews ? LogLevel.Info : LogLevel.Debug, `${what}: ${reason}`, { generation, kind, enforced })
+    },
     KeepaliveChanged: ({ generation, reason, state }) =>
       line(LogLevel.Debug, `keepalive: ${state}`, { generation, state, reason })
   })

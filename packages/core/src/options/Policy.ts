@@ -90,7 +90,7 @@ const table = {
     close: duration(1, hour, 5 * second),
     drain: duration(0, day, 10 * second)
   },
-  health: { busyLimit: duration(1, day, 2 * minute) },
+  health: { busyLimit: duration(1, day, 2 * minute), enforce: flag(true) },
   calls: {
     retry: oneOf("safe", "safe", "never"),
     trustAnnotations: flag(true),

@@ -78,6 +78,8 @@ export interface TimeoutOptions<Time> {
 export interface HealthOptions<Time> {
   /** How long a server whose processes work may answer nothing while no caller waits, before it is replaced. Default 2 minutes. */
   readonly busyLimit?: Time | undefined
+  /** If false, a verdict is made and told, but ends nothing: `Status.wouldHaveEnded` counts. Default true. */
+  readonly enforce?: boolean | undefined
 }
 
 export interface CallsOptions<Time> {

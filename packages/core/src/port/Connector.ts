@@ -87,6 +87,8 @@ export interface Connector {
   readonly heartbeat?: boolean | undefined
   /** For people: the command, or the address without credentials. */
   readonly target: string
+  /** Of this machine, as a text: another one means that its network has changed, which may be why servers are silent. Default: not known. */
+  readonly addresses?: (() => string) | undefined
   /** Its part of the backend's status. Must not throw. Default: nothing. */
   readonly status?: (() => ConnectorStatus) | undefined
   /** Judges the reported usage. A restart lets calls in flight finish within `timeouts.drain`. Must not throw. Default: no limit. */

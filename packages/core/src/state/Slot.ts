@@ -33,6 +33,8 @@ export interface Counts {
   readonly lastAttemptAt: number | undefined
   readonly lastSuccessAt: number | undefined
   readonly pastUptime: number
+  /** With `health.enforce: false`, by a verdict. */
+  readonly wouldHaveEnded: number
 }
 
 export interface Slot {
@@ -100,7 +102,8 @@ export const begin = ({ lifecycle: { disabled, lazy } }: Policy, snapshot?: Snap
     lastCloseError: undefined,
     lastAttemptAt: undefined,
     lastSuccessAt: undefined,
-    pastUptime: 0
+    pastUptime: 0,
+    wouldHaveEnded: 0
   },
   extensions: {},
   hasSuccessor: false
@@ -132,6 +135,17 @@ export const kept = (slot: Slot, keepalive: Partial<Keepalive.Keepalive>): Slot 
   keepalive: { ...slot.keepalive, ...keepalive }
 })
 
+/** `before`: the verdict that it follows. */
+export const counting = (
+  slot: Slot,
+  verdict: OpenVerdict | undefined,
+  before: OpenVerdict | undefined,
+  { health: { enforce } }: Policy
+): Slot =>
+  enforce || verdict?.kind !== "wedged" || before?.kind === "wedged"
+    ? slot
+    : counted(slot, { wouldHaveEnded: slot.counts.wouldHaveEnded + 1 })
+
 /** The first counts: callers know what they built there. Not for a session that was asked to end. */
 export const sessionLost = (slot: Slot, generation: number, { calls: { afterSessionLoss } }: Policy): Slot =>
   afterSessionLoss === "fail" ? { ...slot, lostGeneration: slot.lostGeneration ?? generation } : slot
@@ -152,17 +166,16 @@ export const eventsBetween = (before: Slot, after: Slot, policy: Policy): Readon
     const { reason, reprobeAt: nextProbeAt, state } = Keepalive.statusOf(policy, keepalive, current?.connection)
     events.push({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
   }
-  judged(before.verdict, after.verdict, generation, events)
-  judged(before.starting?.verdict, after.starting?.verdict, generation + 1, events)
+  const { enforce: enforced } = policy.health
+  for (
+    const [earlier, verdict, of] of [
+      [before.verdict, after.verdict, generation],
+      [before.starting?.verdict, after.starting?.verdict, generation + 1]
+    ] as const
+  ) {
+    if (verdict === undefined || verdict.kind === earlier?.kind) continue
+    const { kind, reason } = verdict
+    events.push({ _tag: "Judged", generation: of, kind, reason, enforced })
+  }
   return events
-}
-
-const judged = (
-  before: OpenVerdict | undefined,
-  after: OpenVerdict | undefined,
-  generation: number,
-  events: Array<EventBody>
-): void => {
-  if (after === undefined || after.kind === before?.kind) return
-  events.push({ _tag: "Judged", generation, kind: after.kind, reason: after.reason })
 }

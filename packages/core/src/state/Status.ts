@@ -22,9 +22,10 @@ export interface KeepaliveStatus {
 export interface OpenVerdict {
   /**
    * `busy`: its processes work, so it is kept while a caller waits, or for `health.busyLimit`. `unknown`: nothing is proven yet. `wedged`: it
-   * will not answer any more, and its connection is being replaced.
+   * will not answer any more, and its connection is being replaced (not with `health.enforce: false`). `held`: only its silence speaks against
+   * it, and others are silent too, or have just been given up.
    */
-  readonly kind: "busy" | "unknown" | "wedged"
+  readonly kind: "busy" | "held" | "unknown" | "wedged"
   readonly reason: string
   readonly since: number
 }
@@ -92,6 +93,8 @@ export interface Status extends ConnectorStatus {
   readonly failedAttempts: number
   /** On a server that leaves something without an answer, refuses its lists, or is starting for seconds; `undefined` otherwise. */
   readonly verdict?: OpenVerdict | undefined
+  /** How often a verdict would have ended something; `undefined` unless `health.enforce` is false. */
+  readonly wouldHaveEnded?: number | undefined
   /** Over all connections. Evidence for `verdict`. */
   readonly learned?: Omit<Shown, "server"> | undefined
   /** Heartbeats and probes in a row without a good answer on this connection. */

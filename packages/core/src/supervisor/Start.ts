@@ -10,6 +10,7 @@ import { connectError } from "../port/checkConnector.js"
 import type { Report } from "../port/Report.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import { counting } from "../state/Slot.js"
 
 /** Milliseconds until the first look, and between two. */
 const [first, spacing] = [200, 2000]
@@ -99,7 +100,7 @@ export class Start {
       const reason = `starting for ${rounded(now - this.since)}: ${verdict.reason}`
       this.#judged({ kind: verdict.kind, reason })
     }
-    if (!isWedged) return
+    if (!isWedged || !backend.policy.health.enforce) return
     if (activity === "still") unlessThrown(() => this.#known.attempt.hangs?.())
     const message = this.#described(`no connection after ${rounded(now - this.since)}: ${verdict.reason}`)
     Deferred.unsafeDone(this.#wedged, connectError(backend.id, "timeout", message))
@@ -110,7 +111,8 @@ export class Start {
       const { starting } = slot
       if (starting === undefined || verdict === starting.verdict) return slot
       const known = verdict && this.#backend.judged(verdict, starting.verdict)
-      return { ...slot, starting: { ...starting, verdict: known } }
+      const counted = counting(slot, known, starting.verdict, this.#backend.policy)
+      return { ...counted, starting: { ...starting, verdict: known } }
     })
   }
 

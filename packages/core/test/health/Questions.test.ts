@@ -1,9 +1,9 @@
 import { Backend, RequestError } from "@mcp-lifeline/core"
-import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber, TestClock } from "effect"
 import { describe, expect, it, test } from "../../../testing/test/support/vitest.js"
-import { WallClock } from "../../src/internal/ClockJump.js"
 import { fixed, never, on, second, start, unsupported } from "../support/Heartbeats.js"
+import { world } from "../support/world.js"
 
 const none = { method: "none", timeout: 500, suspectInterval: 5000 } as const
 const plain = (script: ScriptedConnector.ScriptedConnector, options: Partial<Backend.BackendOptions> = {}) =>
@@ -56,19 +56,8 @@ describe("questions whether a server lives", () => {
   })
 
   it("[R11] a doubt between two probes waits no longer after a suspend", () => {
-    const simulation = new Simulation.Simulation({ seed: "between" })
+    const { end, run, simulation } = world("between")
     const script = ScriptedConnector.make()
-    const scope = Effect.runSync(Scope.make())
-    const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => {
-      let result: A | undefined
-      simulation.fork(
-        Effect.map(Scope.extend(Effect.provideService(effect, WallClock, simulation.clock), scope), (a) => {
-          result = a
-        })
-      )
-      simulation.runUntilIdle()
-      return () => result as A
-    }
     const backend = run(
       Backend.make("one", { connector: script, keepalive: { timeout: "10 seconds", suspectInterval: "4 minutes" } })
     )()
@@ -83,8 +72,7 @@ describe("questions whether a server lives", () => {
     expect(script.ledger.sent("ping", 0)).toHaveLength(before + 1)
     simulation.advance(10 * second)
     expect(run(backend.status)().lastError).toContain("suspended")
-    simulation.fork(Scope.close(scope, Exit.void))
-    simulation.advance(60 * second)
+    end()
   })
 
   test.scoped("[C14:virtual H4] a call that waits for the verdict is sent as soon as a health check fails otherwise than by silence", function*() {

@@ -67,10 +67,11 @@ const cleaned = (text: string | undefined): string | undefined => text === undef
 const maxWarnings = 10
 
 const warningsOf = (status: Status, { problems }: Share): ReadonlyArray<string> => {
-  const { abandonedCloses, keepalive, lastCloseError, memoryLimit, verdict } = status
+  const { abandonedCloses, keepalive, lastCloseError, memoryLimit, verdict, wouldHaveEnded } = status
   return [
     status.connectorWarning,
     verdict && `it answers nothing (${verdict.kind}): ${verdict.reason}`,
+    wouldHaveEnded === undefined ? undefined : `health.enforce is false: would have ended ${wouldHaveEnded}`,
     memoryLimit?.warning === undefined ? undefined : `it uses ${memoryLimit.warning}`,
     status.lostSessions.warning,
     Pins.statusOf(status)?.warning,

@@ -20,6 +20,8 @@ const { detail, open, said } = Said
 /** Some may be hidden from who reads it. */
 const tools = (count: number): Said.Said => detail(`${count} ${count === 1 ? "tool" : "tools"}`)
 
+const verdicts = { busy: "Busy", held: "Silent", unknown: undefined, wedged: undefined }
+
 /** What a part says to everybody is marked. */
 const describe = (event: Event.Event, status: KnownStatus | undefined): ReadonlyArray<Said.Said> | undefined => {
   switch (event._tag) {
@@ -57,8 +59,10 @@ const describe = (event: Event.Event, status: KnownStatus | undefined): Readonly
       return [said`Memory is high`, detail(event.message)]
     case "DiscoveryFailed":
       return [said`Could not read the lists`, detail(event.message)]
-    case "Judged":
-      return event.kind === "busy" ? [said`Busy`, detail(event.reason)] : undefined
+    case "Judged": {
+      const what = event.enforced || event.kind !== "wedged" ? verdicts[event.kind] : "Would be given up"
+      return what === undefined ? undefined : [open(what), detail(event.reason)]
+    }
     case "KeepaliveChanged":
       return event.state === "disabled" ? [said`Keepalive disabled`, detail(event.reason ?? "")] : undefined
     case "AttemptStarted":

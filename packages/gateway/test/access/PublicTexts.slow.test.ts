@@ -293,8 +293,8 @@ const all: { readonly [T in Event.Event["_tag"]]: ReadonlyArray<Extract<Event.Ev
     .map((kind) => ({ ...running, _tag: "RuntimeLost", loss: { kind, message: "secret" }, uptime: 1 })),
   RuntimeClosed: (["closed", "failed", "abandoned"] as const)
     .map((outcome) => ({ ...running, _tag: "RuntimeClosed", installed: true, outcome, message: "secret" })),
-  Judged: (["busy", "unknown", "wedged"] as const)
-    .map((kind) => ({ ...running, _tag: "Judged", kind, reason: "secret" })),
+  Judged: (["busy", "held", "unknown", "wedged"] as const)
+    .map((kind) => ({ ...running, _tag: "Judged", kind, reason: "secret", enforced: kind !== "wedged" })),
   CatalogChanged: [{ ...running, _tag: "CatalogChanged", revision: 1, stale: false }],
   MemoryHigh: [{ ...running, _tag: "MemoryHigh", memory: 1, limit: 1, message: "secret", nextRestartAt: undefined }],
   DiscoveryFailed: [{ ...running, _tag: "DiscoveryFailed", message: "secret" }],

@@ -67,6 +67,17 @@ shown.concurrent.each(Object.entries(doors))("a row of the benchmark, %s", { tim
       })
     ))
 
+  it("[V12:real] one that is stopped is kept with `health.enforce: false`, and answers once it goes on", () =>
+    started((server) =>
+      open(server, { ...impatient, health: { enforce: false }, timeouts: { request: "8 s" } }, async (call) => {
+        const pid = await call("look")
+        process.kill(Number(pid), "SIGSTOP")
+        expect(await call("look")).not.toMatch(/^\d+$/)
+        process.kill(Number(pid), "SIGCONT")
+        expect(await call("look")).toBe(pid)
+      })
+    ))
+
   it("[V2:real] over HTTP, one that computes on a call, and accepts nothing, keeps its session", () =>
     reached((server) =>
       open(server, impatient, async (call) => {
