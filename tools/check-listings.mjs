@@ -1,0 +1,31 @@
+// Checks the files by which others list Lifeline, as far as their rules can be checked here: https://github.com/modelcontextprotocol/registry has
+// those of the MCP registry.
+import { json, registry } from "./listings.mjs"
+
+/** @type {Array<string>} */
+const problems = []
+/** @param {boolean} ok @param {string} problem */
+const expect = (ok, problem) => ok ? undefined : problems.push(problem)
+
+const gateway = json("packages/gateway/package.json")
+const server = json(registry)
+for (const [field, most] of Object.entries({ name: 200, title: 100, description: 100, version: 255 })) {
+  const { length } = server[field]
+  expect(length > 0 && length <= most, `${registry}: ${field} has ${length} characters, and may have ${most}`)
+}
+expect(/^[\w.-]+\/[\w.-]+$/.test(server.name), `${registry}: the name is not of the form namespace/name`)
+expect(server.name === gateway.mcpName, `${registry}: the name is not the mcpName of package.json`)
+expect(server.version === gateway.version, `${registry}: the version is not that of package.json`)
+expect(
+  gateway.repository.url === `git+${server.repository.url}.git`,
+  `${registry}: another repository than package.json`
+)
+expect(gateway.repository.directory === server.repository.subfolder, `${registry}: another folder than package.json`)
+for (const { identifier, registryType, version } of server.packages) {
+  expect(registryType === "npm" && identifier === gateway.name, `${registry}: ${identifier} is not our package`)
+  expect(version === gateway.version, `${registry}: the version of the package is not that of package.json`)
+}
+
+for (const problem of problems) console.error(problem)
+if (problems.length > 0) process.exitCode = 1
+else console.log("The listings agree with the packages")
