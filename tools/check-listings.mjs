@@ -1,6 +1,6 @@
 // Checks the files by which others list Lifeline, as far as their rules can be checked here: https://github.com/modelcontextprotocol/registry has
 // those of the MCP registry.
-import { json, registry } from "./listings.mjs"
+import { json, registry, schemaStore } from "./listings.mjs"
 
 /** @type {Array<string>} */
 const problems = []
@@ -25,6 +25,14 @@ for (const { identifier, registryType, version } of server.packages) {
   expect(registryType === "npm" && identifier === gateway.name, `${registry}: ${identifier} is not our package`)
   expect(version === gateway.version, `${registry}: the version of the package is not that of package.json`)
 }
+
+const { fileMatch, url } = json(schemaStore)
+expect(url === json("packages/gateway/schema.json").$id, `${schemaStore}: the url is not the $id of the schema`)
+// Other hosts have a file of the name mcp.json, which has other keys.
+expect(
+  fileMatch.every((/** @type {string} */ name) => name.includes("lifeline")),
+  `${schemaStore}: fileMatch has names that are not ours alone`
+)
 
 for (const problem of problems) console.error(problem)
 if (problems.length > 0) process.exitCode = 1

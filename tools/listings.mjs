@@ -11,3 +11,6 @@ export const json = (path) => JSON.parse(readFileSync(`${root}${path}`, "utf8"))
 
 /** The entry of the MCP registry. */
 export const registry = "packages/gateway/server.json"
+
+/** The entry of SchemaStore's catalog. */
+export const schemaStore = "deploy/schemastore.json"
