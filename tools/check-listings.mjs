@@ -1,6 +1,7 @@
 // Checks the files by which others list Lifeline, as far as their rules can be checked here: https://github.com/modelcontextprotocol/registry has
 // those of the MCP registry.
-import { json, registry, schemaStore } from "./listings.mjs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { json, plugin, registry, root, schemaStore } from "./listings.mjs"
 
 /** @type {Array<string>} */
 const problems = []
@@ -33,6 +34,21 @@ expect(
   fileMatch.every((/** @type {string} */ name) => name.includes("lifeline")),
   `${schemaStore}: fileMatch has names that are not ours alone`
 )
+
+const { name, version } = json(plugin)
+const marketplace = ".claude-plugin/marketplace.json"
+const [entry, ...others] = json(marketplace).plugins
+expect(others.length === 0 && entry.name === name, `${marketplace}: does not list the plugin ${name} alone`)
+expect(plugin.startsWith(`${entry.source.slice(2)}/`), `${marketplace}: the source is not the folder of ${plugin}`)
+expect(version === gateway.version, `${plugin}: the version is not that of the gateway's package.json`)
+for (const skill of readdirSync(`${root}${entry.source}/skills`)) {
+  const file = `${entry.source.slice(2)}/skills/${skill}/SKILL.md`
+  const text = existsSync(`${root}${file}`) ? readFileSync(`${root}${file}`, "utf8") : ""
+  expect(
+    text.startsWith(`---\nname: ${skill}\ndescription: `),
+    `${file}: is not there, or has not the name of its folder`
+  )
+}
 
 for (const problem of problems) console.error(problem)
 if (problems.length > 0) process.exitCode = 1

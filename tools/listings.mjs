@@ -14,3 +14,6 @@ export const registry = "packages/gateway/server.json"
 
 /** The entry of SchemaStore's catalog. */
 export const schemaStore = "deploy/schemastore.json"
+
+/** The plugin of Claude Code. The marketplace that lists it is `.claude-plugin/marketplace.json`. */
+export const plugin = "plugins/claude-code/.claude-plugin/plugin.json"

@@ -1,6 +1,6 @@
 // Makes the next versions of the packages, with changesets, and writes them to the listings, which changesets does not know. release.yml runs it.
 import { writeFileSync } from "node:fs"
-import { json, registry, root } from "./listings.mjs"
+import { json, plugin, registry, root } from "./listings.mjs"
 import { run } from "./run.mjs"
 
 const code = await run("changeset", ["version"], { cwd: root })
@@ -15,3 +15,4 @@ write(registry, {
   version,
   packages: server.packages.map((/** @type {object} */ one) => ({ ...one, version }))
 })
+write(plugin, { ...json(plugin), version })
