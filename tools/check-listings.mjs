@@ -1,7 +1,9 @@
 // Checks the files by which others list Lifeline, as far as their rules can be checked here: https://github.com/modelcontextprotocol/registry has
 // those of the MCP registry.
 import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { isDeepStrictEqual } from "node:util"
 import { json, plugin, registry, root, schemaStore } from "./listings.mjs"
+import { blocksOf, pages } from "./snippets.mjs"
 
 /** @type {Array<string>} */
 const problems = []
@@ -49,6 +51,28 @@ for (const skill of readdirSync(`${root}${entry.source}/skills`)) {
     `${file}: is not there, or has not the name of its folder`
   )
 }
+
+/** What a link of a page lets a host write: the name of an entry, and the entry. @param {string} link */
+const installs = (link) => {
+  const { protocol, search, searchParams } = new URL(link)
+  if (protocol !== "cursor:") return JSON.parse(decodeURIComponent(search.slice(1)))
+  return { name: searchParams.get("name"), ...JSON.parse(atob(searchParams.get("config") ?? "")) }
+}
+let links = 0
+for (const path of pages) {
+  const entries = blocksOf(path).filter(({ language }) => language === "json").flatMap(({ code }) => {
+    const { mcpServers, servers } = JSON.parse(code.join("\n"))
+    return Object.entries(mcpServers ?? servers ?? {}).map(([name, value]) => ({ name, ...value }))
+  })
+  for (const [link] of readFileSync(`${root}${path}`, "utf8").matchAll(/\b(?:cursor|vscode):\S*mcp\/install\?\S+/g)) {
+    links += 1
+    expect(
+      entries.some((one) => isDeepStrictEqual(one, installs(link))),
+      `${path}: no entry on the page is that of ${link}`
+    )
+  }
+}
+expect(links === 2, `${links} links that install Lifeline in a host; there are 2, of Cursor and VS Code`)
 
 for (const problem of problems) console.error(problem)
 if (problems.length > 0) process.exitCode = 1
