@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url"
 /** The goal of core is 11,500 lines, 95 files and 1.2 words. @type {Readonly<Record<string, Size>>} */
 const most = {
   cluster: [5192, 51, 1.28, 7869],
-  config: [1992, 18, 1.21, 654],
+  config: [1993, 18, 1.21, 654],
   core: [13840, 130, 1.28, 23143],
   effect4: [986, 12, 2.06, 1513],
   extensions: [1827, 21, 1.38, 2410],

@@ -9,6 +9,7 @@ await runSteps("check", {
   types: [`tsc -b${threads}`],
   sizes: ["node tools/check-sizes.mjs"],
   regexes: ["oxlint -c tools/regexes.oxlintrc.json --deny-warnings --ignore-pattern **/test/** packages"],
+  listings: ["node tools/check-listings.mjs"],
   links: ["remark . --ignore-path .gitignore --no-stdout --quiet --frail"],
   snippets: [packages, "node tools/check-snippets.mjs"],
   packages: [packages, "node tools/check-packages.mjs"],

@@ -58,7 +58,8 @@ const [set, ...args] = process.argv.slice(2)
 if (set !== undefined && set !== "slow") process.exit(await run("vitest", ["run", set, ...args], { cwd: root }))
 mkdirSync(`${root}build`, { recursive: true })
 if (set === undefined) {
-  await Promise.all([check("check"), check("lint"), check("check", "links"), check("check", "sizes")])
+  const quick = ["links", "listings", "sizes"].map((step) => check("check", step))
+  await Promise.all([check("check"), check("lint"), ...quick])
   // It uses what the first has compiled.
   await check("check", "snippets")
 } else if (args.length === 0) {

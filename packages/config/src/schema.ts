@@ -39,6 +39,7 @@ const addresses = () => Object.keys(Keys.synonyms).filter((key) => Keys.synonyms
 /** Draft 7, for editors. References such as `${VAR}` are strings. `mcp-lifeline check` finds problems that it cannot express. */
 export const schema = (): Check.JsonSchema => ({
   $schema: "http://json-schema.org/draft-07/schema#",
+  $id: "https://unpkg.com/mcp-lifeline/schema.json",
   title: "MCP servers, and how Lifeline supervises them",
   type: "object",
   properties: {
