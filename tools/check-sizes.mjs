@@ -12,19 +12,19 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [5192, 51, 1.28, 7869],
   config: [1993, 18, 1.21, 654],
-  core: [13840, 130, 1.28, 23143],
+  core: [14151, 132, 1.29, 23397],
   effect4: [986, 12, 2.06, 1513],
   extensions: [1827, 21, 1.38, 2410],
-  gateway: [20674, 216, 1, 37213],
+  gateway: [20679, 216, 1, 37224],
   "http-server": [5595, 50, 1.24, 8775],
-  opentelemetry: [1451, 17, 0.96, 932],
-  promise: [4176, 44, 2.13, 5540],
-  protocol: [5818, 64, 1.34, 4739],
+  opentelemetry: [1453, 17, 0.96, 932],
+  promise: [4176, 44, 2.13, 5582],
+  protocol: [5828, 65, 1.34, 4739],
   "sign-in": [2768, 31, 1.24, 4982],
   state: [1495, 16, 2.11, 2178],
   testing: [2100, 15, 1.69, 3494],
-  "transport-http": [4883, 40, 1.27, 8774],
-  "transport-stdio": [3556, 31, 1.37, 6388]
+  "transport-http": [4885, 40, 1.27, 8774],
+  "transport-stdio": [3557, 31, 1.37, 6388]
 }
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url))
