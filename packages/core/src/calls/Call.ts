@@ -26,6 +26,13 @@ export interface Calls {
   readonly liveness: Liveness
   /** To their end, within bounds; `undefined` if the server does not list them. */
   readonly readTools: (runtime: Runtime) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
+  /** The whole list in place of its first page, or nothing. */
+  readonly whole: (
+    method: string,
+    params: unknown,
+    first: unknown,
+    ask: (cursor: string) => Effect.Effect<unknown, RequestError>
+  ) => Effect.Effect<unknown, RequestError>
   readonly isProcess: boolean
   readonly tools: ToolRules.ToolRules
   readonly sessionState: SessionState

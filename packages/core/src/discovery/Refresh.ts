@@ -1,13 +1,13 @@
 /** When lists are read again: announced, expired, asked for, or after `refreshInterval`. How long they hold: `Freshness`. */
 import { Cause, Effect, Fiber, Schedule, Struct } from "effect"
-import type { Kind, Snapshot } from "../catalog/Catalog.js"
+import { empty, type Kind, type Lists, type Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
+import * as Order from "../catalog/Order.js"
 import { ProtocolError, RequestError, requestErrorOf } from "../Errors.js"
 import { isSignOfLife, type Liveness } from "../health/Liveness.js"
 import { readingFailed, readingsRefused } from "../health/Probes.js"
 import * as SessionCheck from "../health/SessionCheck.js"
 import { backoff } from "../internal/backoff.js"
-import { same } from "../internal/JsonValue.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Tools from "../options/Tools.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -46,6 +46,8 @@ export interface Refresh {
   reading: Reading | undefined
   isWanted: boolean
   hasWarned: boolean
+  /** As given last, in the order of before. */
+  last: Lists
 }
 
 export const make = (backend: BackendState, liveness: Liveness): Refresh => ({
@@ -55,7 +57,8 @@ export const make = (backend: BackendState, liveness: Liveness): Refresh => ({
   reading: undefined,
   // The lists say what is hidden with something, and which patterns match nothing.
   isWanted: backend.policy.discovery.mode === "eager" || !backend.offered.isAll,
-  hasWarned: false
+  hasWarned: false,
+  last: backend.remembered ?? empty
 })
 
 export const attach = (self: Refresh, runtime: Runtime): Effect.Effect<void> =>
@@ -281,10 +284,17 @@ const failIfLost = ({ liveness }: Refresh, { given, runtime }: Reading, error: R
   )
 }
 
-const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Discovery.ReadList>) => {
+const publish = (self: Refresh, reading: Reading, given: ReadonlyArray<Discovery.ReadList>) => {
+  const { backend } = self
   const { refusals, runtime: { connection, generation } } = reading
   const slot = backend.published.value
   if (slot.current !== reading.runtime) return undefined // guard: late-lists
+  const lists = given.map((list) => {
+    if (list.refused !== undefined) return list
+    const entries = Order.entries(list.kind, self.last[list.kind], list.entries)
+    self.last = { ...self.last, [list.kind]: entries }
+    return { ...list, entries }
+  })
   reading.freshness = Freshness.read(reading.freshness, lists, backend.now())
   const expired = slot.expired && Freshness.expired(reading.freshness, backend.now()).length > 0
   for (const { kind, refused } of lists) {
@@ -298,16 +308,16 @@ const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Di
   // Refused lists stay as the server gave them, not as callers got them.
   const before = slot.snapshot && { ...slot.snapshot, ...backend.offered.listed }
   const read = Discovery.merge(before, lists, backend.id)
-  const snapshot: Snapshot = {
+  const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
+  const snapshot = Order.kept<Snapshot>(known, {
     ...read,
     ...backend.offered.read(read, connection),
     generation,
     revision,
     stale: false,
     ...Struct.pick(connection, "serverInfo", "capabilities", "instructions", "protocolVersion")
-  }
-  const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
-  const isNew = known === undefined || !same(known, snapshot)
+  })
+  const isNew = snapshot !== known
   if (isNew) {
     backend.update((slot) => ({ ...slot, revision, snapshot, expired }))
     backend.keep(snapshot)

@@ -50,6 +50,7 @@ export class BackendState {
   #entering = 0
   #entered: Signal | undefined
   readonly #memory: CatalogMemory | undefined
+  readonly remembered: CatalogMemory["remembered"]
   readonly #extensionStatus: (catalog: Snapshot | undefined) => object
 
   constructor(
@@ -71,10 +72,11 @@ export class BackendState {
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
     this.#memory = memory
+    const remembered = this.remembered = memory?.remembered
     this.#extensionStatus = extensionStatus
     this.observer = observer
     this.temperament = temperament
-    const first = Slot.begin(policy, memory?.remembered && offered.only(fromBefore(memory.remembered)))
+    const first = Slot.begin(policy, remembered && offered.only(fromBefore(remembered)))
     this.published = new StateRef(this.#extended(Slot.shown(first)))
   }
 
