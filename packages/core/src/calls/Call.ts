@@ -30,8 +30,8 @@ export interface Calls {
   readonly whole: (
     method: string,
     params: unknown,
-    first: unknown,
-    ask: (cursor: string) => Effect.Effect<unknown, RequestError>
+    first: any,
+    ask: (cursor: string) => Effect.Effect<any, RequestError>
   ) => Effect.Effect<unknown, RequestError>
   readonly isProcess: boolean
   readonly tools: ToolRules.ToolRules

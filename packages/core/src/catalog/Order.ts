@@ -38,34 +38,34 @@ export const kept = <A>(before: unknown, now: A): A => unlessThrown(() => merge(
 
 const keyOf = (kind: Kind, entry: unknown): unknown => Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
 
-/** New entries come last: a cached beginning stays good. */
+/** A new entry comes after the one that it follows in the server's list. */
 export const entries = (
   kind: Kind,
   before: ReadonlyArray<unknown>,
   now: ReadonlyArray<unknown>
 ): ReadonlyArray<unknown> => {
   const places = new Map(before.map((entry, place) => [keyOf(kind, entry), place]))
-  const placeOf = (entry: unknown): number => places.get(keyOf(kind, entry)) ?? before.length
-  return now.map((entry) => [placeOf(entry), entry] as const)
-    .toSorted(([a], [b]) => a - b)
-    .map(([place, entry]) => kept(before[place], entry))
+  let last = -1
+  return now.map((entry) => {
+    const place = places.get(keyOf(kind, entry))
+    last = place ?? last
+    return { at: last, entry: place === undefined ? entry : kept(before[place], entry) }
+  }).toSorted((a, b) => a.at - b.at).map(({ entry }) => entry)
+}
+
+/** A copy with its keys in the order of `namesOf`. */
+const copied = (value: unknown, namesOf: (value: object) => ReadonlyArray<string>): unknown => {
+  if (Array.isArray(value)) return ExactJson.copied(value, value.map((one) => copied(one, namesOf)))
+  if (!isPlain(value)) return value
+  const members = namesOf(value).map((name) => [name, copied(value[name], namesOf)])
+  return ExactJson.copied(value, Object.fromEntries(members))
 }
 
 export type Page = Readonly<Record<string, unknown>>
 
-/** The list first, then the other members by their names. */
-export const page = (kind: Kind, before: Page, now: Page): Page => {
-  const { [kind]: list, ...rest } = now
-  return ExactJson.copied(now, {
-    [kind]: entries(kind, before[kind] as ReadonlyArray<unknown>, list as ReadonlyArray<unknown>),
-    ...Object.fromEntries(Object.keys(rest).toSorted().map((name) => [name, kept(before[name], rest[name])]))
-  })
-}
-
-/** Of arrays and plain objects, for a caller who may change it. */
-export const copy = <A>(value: A): A => {
-  if (Array.isArray(value)) return ExactJson.copied(value, value.map(copy)) as A
-  if (!isPlain(value)) return value
-  const members = Object.entries(value).map(([name, one]) => [name, copy(one)])
-  return ExactJson.copied(value, Object.fromEntries(members)) as A
-}
+/** For a caller, who may change it: `list` and, by their names, the other members of what a server gave. */
+export const page = (kind: Kind, list: ReadonlyArray<unknown>, { [kind]: _, nextCursor, ...rest }: Page): Page =>
+  unlessThrown(() => ({
+    [kind]: copied(list, Object.keys),
+    ...copied(rest, (value) => Object.keys(value).toSorted()) as Page
+  })) ?? { [kind]: list, ...rest }

@@ -1,6 +1,5 @@
 /** What callers get of a list: the whole as one page, in the order of before, because a server may divide it otherwise each time. (P13) */
 import { Duration, Effect, Exit, Option, Predicate } from "effect"
-import { empty } from "../catalog/Catalog.js"
 import { kinds } from "../catalog/Kind.js"
 import * as Order from "../catalog/Order.js"
 import type { RequestError } from "../Errors.js"
@@ -8,63 +7,49 @@ import type { BackendState } from "../state/BackendState.js"
 import { methods } from "./Discovery.js"
 import * as Listing from "./Listing.js"
 
-const byMethod = new Map<string, typeof kinds[number]>(kinds.map((kind) => [methods[kind], kind]))
-
 /** Milliseconds for all pages but the first. */
 const longest = Duration.toMillis("2.5 seconds")
 
-type Ask = (cursor: string) => Effect.Effect<unknown, RequestError>
+const nothing = Exit.succeed(undefined)
 
 /**
- * Nothing for a request that is no reading from the beginning, or whose list is too long, too slow or broken: that passes page by page, as it
- * comes. Fails if the connection is lost. An Exit needs no fiber.
+ * Nothing for what is no beginning of a list, or of one that is too long, too slow or broken: its pages pass as they come. Fails if the
+ * connection is lost. An Exit needs no fiber. `isRead`: whether the backend reads the lists itself, and keeps their order.
  */
-export const make = ({ policy: { discovery: { maxEntries, maxPages } }, remembered }: BackendState) => {
-  const last = new Map<string, Order.Page>(kinds.map((kind) => [kind, { [kind]: (remembered ?? empty)[kind] }]))
+export const make = (backend: BackendState, isRead: () => boolean) => {
+  const { maxEntries, maxPages } = backend.policy.discovery
   const endless = new Set<string>()
   return (
     method: string,
     params: unknown,
-    first: unknown,
-    ask: Ask
+    first: Listing.Page,
+    ask: (cursor: string) => Effect.Effect<Listing.Page, RequestError>
   ): Effect.Effect<Order.Page | undefined, RequestError> => {
-    const kind = byMethod.get(method)
-    const isBeginning = !Predicate.hasProperty(params, "cursor") || params.cursor === undefined
+    const kind = kinds.find((kind) => methods[kind] === method)
+    const isBeginning = !Predicate.isRecord(params) || params["cursor"] === undefined
     if (kind === undefined || !isBeginning || !Predicate.isRecord(first) || !Array.isArray(first[kind])) return nothing
-    const given = (page: Order.Page) => {
-      const steady = Order.page(kind, last.get(kind)!, page)
-      last.set(kind, steady)
-      return Exit.succeed(Order.copy(steady))
+    const given = (list: ReadonlyArray<unknown>) => {
+      const before = backend.lists[kind]
+      const entries = Order.entries(kind, before, list)
+      if (before.length === 0 || !isRead()) backend.lists = { ...backend.lists, [kind]: entries }
+      return Exit.succeed(Order.page(kind, entries, first))
     }
-    if (typeof first["nextCursor"] !== "string") return given(first)
+    if (typeof first["nextCursor"] !== "string") return given(first[kind])
     if (endless.has(kind)) return nothing
     const all: Array<unknown> = []
     const next = (cursor: string | undefined) => cursor === undefined ? Exit.succeed(first) : ask(cursor)
-    const add = (page: Listing.Page): boolean => {
-      if (Array.isArray(page[kind])) all.push(...page[kind])
+    const add = ({ [kind]: entries }: Listing.Page): boolean => {
+      if (Array.isArray(entries)) all.push(...entries)
       return all.length <= maxEntries
     }
-    const read = Listing.readPages(
-      kind,
-      maxPages,
-      next as (cursor?: string) => Effect.Effect<Listing.Page, RequestError>,
-      add
-    )
-    return Effect.timeoutOption(read, longest).pipe(
-      Effect.flatMap(Option.match({
-        onNone: () => nothing,
-        onSome: (ending) => {
-          if (ending === "whole") {
-            const { nextCursor: _, ...rest } = first
-            return given({ ...rest, [kind]: all })
-          }
-          endless.add(kind)
-          return nothing
-        }
-      })),
+    const ended = (ending: Listing.Ending) => {
+      if (ending === "whole") return given(all)
+      endless.add(kind)
+      return nothing
+    }
+    return Effect.timeoutOption(Listing.readPages(kind, maxPages, next, add), longest).pipe(
+      Effect.flatMap(Option.match({ onNone: () => nothing, onSome: ended })),
       Effect.catchIf(({ fate }) => fate === "answered", () => nothing)
     )
   }
 }
-
-const nothing = Exit.succeed(undefined)

@@ -1,6 +1,6 @@
 /** When lists are read again: announced, expired, asked for, or after `refreshInterval`. How long they hold: `Freshness`. */
 import { Cause, Effect, Fiber, Schedule, Struct } from "effect"
-import { empty, type Kind, type Lists, type Snapshot } from "../catalog/Catalog.js"
+import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
 import * as Order from "../catalog/Order.js"
 import { ProtocolError, RequestError, requestErrorOf } from "../Errors.js"
@@ -46,8 +46,6 @@ export interface Refresh {
   reading: Reading | undefined
   isWanted: boolean
   hasWarned: boolean
-  /** As given last, in the order of before. */
-  last: Lists
 }
 
 export const make = (backend: BackendState, liveness: Liveness): Refresh => ({
@@ -57,8 +55,7 @@ export const make = (backend: BackendState, liveness: Liveness): Refresh => ({
   reading: undefined,
   // The lists say what is hidden with something, and which patterns match nothing.
   isWanted: backend.policy.discovery.mode === "eager" || !backend.offered.isAll,
-  hasWarned: false,
-  last: backend.remembered ?? empty
+  hasWarned: false
 })
 
 export const attach = (self: Refresh, runtime: Runtime): Effect.Effect<void> =>
@@ -284,15 +281,14 @@ const failIfLost = ({ liveness }: Refresh, { given, runtime }: Reading, error: R
   )
 }
 
-const publish = (self: Refresh, reading: Reading, given: ReadonlyArray<Discovery.ReadList>) => {
-  const { backend } = self
+const publish = ({ backend }: Refresh, reading: Reading, given: ReadonlyArray<Discovery.ReadList>) => {
   const { refusals, runtime: { connection, generation } } = reading
   const slot = backend.published.value
   if (slot.current !== reading.runtime) return undefined // guard: late-lists
   const lists = given.map((list) => {
     if (list.refused !== undefined) return list
-    const entries = Order.entries(list.kind, self.last[list.kind], list.entries)
-    self.last = { ...self.last, [list.kind]: entries }
+    const entries = Order.entries(list.kind, backend.lists[list.kind], list.entries)
+    backend.lists = { ...backend.lists, [list.kind]: entries }
     return { ...list, entries }
   })
   reading.freshness = Freshness.read(reading.freshness, lists, backend.now())

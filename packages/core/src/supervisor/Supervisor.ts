@@ -61,7 +61,7 @@ export class Supervisor {
     const tasks = this.tasks = RuntimeTasks.make(backend, options.connector.usageLimit?.(), options.keepalive?.schedule)
     const readTools = (runtime: Runtime) => Refresh.tools(tasks.refresh, runtime)
     const isProcess = options.connector.transport === "stdio"
-    const whole = GivenLists.make(backend)
+    const whole = GivenLists.make(backend, () => tasks.refresh.isWanted)
     const calls = this.calls = Calls.make({ backend, liveness: tasks.liveness, readTools, whole, isProcess })
     this.#attempts = Attempts.make({ backend, options, offers, owner, calls, tasks, permits, overlap })
     this.#backend = backend

@@ -30,7 +30,7 @@ const entriesOf = (kind: Kind.Kind, list: ListState.Page = {}): ReadonlyArray<ne
   return [...byKey.values()] as ReadonlyArray<unknown> as ReadonlyArray<never>
 }
 
-const catalogFrom = ({ introduction, lists }: CachedServer): Catalog.Remembered => ({
+export const catalogFrom = ({ introduction, lists }: CachedServer): Catalog.Remembered => ({
   ...introduction,
   instructions: introduction.instructions,
   serverInfo: introduction.serverInfo ?? { name: "", version: "" },
@@ -59,7 +59,16 @@ export const make = (cache: ServerCache | undefined, client: ClientIdentity, for
         fork(files.set(key, server))
       }
       const introduction = last && { ...last.introduction, sessionId: undefined } as Introduction
-      return { identity, introduction, memory: { remembered: last && catalogFrom(last), keep } }
+      return {
+        identity,
+        introduction,
+        memory: {
+          get remembered() {
+            return last && catalogFrom(last)
+          },
+          keep
+        }
+      }
     })
   }
   return {

@@ -37,6 +37,11 @@ export class CachedAnswers {
     return this.#cached.introduction as Introduction | undefined
   }
 
+  get cached(): CachedServer | undefined {
+    const { introduction, lists } = this.#cached
+    return introduction && { introduction, lists }
+  }
+
   /** The whole list as one page. */
   get(method: ListMethod): ListState.Page | undefined {
     return this.#cached.lists[method]
@@ -71,6 +76,6 @@ export class CachedAnswers {
 
   #keep(cached: Cached): void {
     this.#cached = cached
-    if (cached.introduction !== undefined) this.#save({ introduction: cached.introduction, lists: cached.lists })
+    if (this.cached !== undefined) this.#save(this.cached)
   }
 }
