@@ -64,7 +64,7 @@ const copied = (value: unknown, namesOf: (value: object) => ReadonlyArray<string
 export type Page = Readonly<Record<string, unknown>>
 
 /** For a caller, who may change it: `list` and, by their names, the other members of what a server gave. */
-export const page = (kind: Kind, list: ReadonlyArray<unknown>, { [kind]: _, nextCursor, ...rest }: Page): Page =>
+export const page = (kind: Kind, list: ReadonlyArray<unknown>, { [kind]: _0, nextCursor: _1, ...rest }: Page): Page =>
   unlessThrown(() => ({
     [kind]: copied(list, Object.keys),
     ...copied(rest, (value) => Object.keys(value).toSorted()) as Page
