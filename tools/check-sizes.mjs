@@ -12,10 +12,10 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [5192, 51, 1.28, 7869],
   config: [1992, 18, 1.21, 654],
-  core: [13840, 130, 1.28, 23143],
+  core: [14002, 132, 1.28, 23197],
   effect4: [986, 12, 2.06, 1513],
   extensions: [1827, 21, 1.38, 2410],
-  gateway: [20674, 216, 1, 37213],
+  gateway: [20674, 216, 1, 37664],
   "http-server": [5595, 50, 1.24, 8775],
   opentelemetry: [1451, 17, 0.96, 932],
   promise: [4176, 44, 2.13, 5540],

@@ -26,7 +26,7 @@ export interface Calls {
   readonly liveness: Liveness
   /** To their end, within bounds; `undefined` if the server does not list them. */
   readonly readTools: (runtime: Runtime) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
-  /** The whole list in place of its first page, or nothing. */
+  /** In place of the first page of a list. */
   readonly whole: (
     method: string,
     params: unknown,

@@ -158,29 +158,25 @@ const settled = <M extends Method>(
   const task = TaskRun.answered(self, call, runtime, exit.value, ask)
   returned(self, call, runtime, true)
   runtime.worked(call.ask.method)
-  learn(self, call, runtime, exit.value)
   if (task !== undefined) return task
   const { method, params } = call.ask
-  if (!method.endsWith("/list")) return given(self, call, runtime, exit.value, undefined)
+  const all = (whole: unknown): Exit.Exit<Result<M>> => given(self, call, runtime, whole as Result<M> ?? exit.value)
+  if (!method.endsWith("/list")) return all(exit.value)
   const whole = self.whole(method, params, exit.value, nextPage(self, call, runtime))
-  if (Exit.isExit(whole) && Exit.isSuccess(whole)) return given(self, call, runtime, exit.value, whole.value)
-  return later(Effect.match(whole, {
-    onFailure: (error) => FailedRequests.recover(self, call, runtime, error),
-    onSuccess: (whole) => given(self, call, runtime, exit.value, whole)
-  }))
+  if (Exit.isExit(whole) && Exit.isSuccess(whole)) return all(whole.value)
+  const onFailure = (error: RequestError) => FailedRequests.recover(self, call, runtime, error)
+  return later(Effect.match(whole, { onFailure, onSuccess: all }))
 }
 
 const given = <M extends Method>(
   self: Calls,
   call: Call<M>,
   runtime: Runtime,
-  result: Result<M>,
-  whole: unknown
+  result: Result<M>
 ): Exit.Exit<Result<M>> => {
-  if (whole !== undefined) learn(self, call, runtime, whole)
+  learn(self, call, runtime, result)
   const { offered } = self.backend
-  const all = whole === undefined ? result : whole as Result<M>
-  return Exit.succeed(offered.isAll ? all : offered.result(call.ask.method, all))
+  return Exit.succeed(offered.isAll ? result : offered.result(call.ask.method, result))
 }
 
 const nextPage =

@@ -1,4 +1,4 @@
-/** What callers get of a list: the whole as one page, in the order of before, because a server may divide it otherwise each time. (P13) */
+/** Callers get a list as one page in its first order: a server may divide it otherwise each time. (P13) */
 import { Duration, Effect, Exit, Option, Predicate } from "effect"
 import { kinds } from "../catalog/Kind.js"
 import * as Order from "../catalog/Order.js"
@@ -13,8 +13,8 @@ const longest = Duration.toMillis("2.5 seconds")
 const nothing = Exit.succeed(undefined)
 
 /**
- * Nothing for what is no beginning of a list, or of one that is too long, too slow or broken: its pages pass as they come. Fails if the
- * connection is lost. An Exit needs no fiber. `isRead`: whether the backend reads the lists itself, and keeps their order.
+ * Nothing for what is no beginning of a list, and for one that is too long, too slow or broken: its pages pass as they come. An Exit needs no
+ * fiber. `isRead`: whether the backend reads lists itself.
  */
 export const make = (backend: BackendState, isRead: () => boolean) => {
   const { maxEntries, maxPages } = backend.policy.discovery

@@ -8,6 +8,7 @@ import { isSignOfLife, type Liveness } from "../health/Liveness.js"
 import { readingFailed, readingsRefused } from "../health/Probes.js"
 import * as SessionCheck from "../health/SessionCheck.js"
 import { backoff } from "../internal/backoff.js"
+import { same } from "../internal/JsonValue.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Tools from "../options/Tools.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -304,16 +305,16 @@ const publish = ({ backend }: Refresh, reading: Reading, given: ReadonlyArray<Di
   // Refused lists stay as the server gave them, not as callers got them.
   const before = slot.snapshot && { ...slot.snapshot, ...backend.offered.listed }
   const read = Discovery.merge(before, lists, backend.id)
-  const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
-  const snapshot = Order.kept<Snapshot>(known, {
+  const snapshot: Snapshot = {
     ...read,
     ...backend.offered.read(read, connection),
     generation,
     revision,
     stale: false,
     ...Struct.pick(connection, "serverInfo", "capabilities", "instructions", "protocolVersion")
-  })
-  const isNew = snapshot !== known
+  }
+  const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
+  const isNew = known === undefined || !same(known, snapshot)
   if (isNew) {
     backend.update((slot) => ({ ...slot, revision, snapshot, expired }))
     backend.keep(snapshot)

@@ -59,16 +59,7 @@ export const make = (cache: ServerCache | undefined, client: ClientIdentity, for
         fork(files.set(key, server))
       }
       const introduction = last && { ...last.introduction, sessionId: undefined } as Introduction
-      return {
-        identity,
-        introduction,
-        memory: {
-          get remembered() {
-            return last && catalogFrom(last)
-          },
-          keep
-        }
-      }
+      return { identity, introduction, memory: { remembered: last && catalogFrom(last), keep } }
     })
   }
   return {

@@ -10,7 +10,6 @@ import * as Temperaments from "@mcp-lifeline/state/Temperaments"
 import type * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Option, Schedule, type Scope, Stream } from "effect"
-import { constVoid } from "effect/Function"
 import type { Audit } from "../audit/Audit.js"
 import { opened } from "../audit/opened.js"
 import { catalogFrom } from "../cache/GroupCache.js"
@@ -129,14 +128,14 @@ interface WrapContext {
 const supervise = (
   { connector, log, name, pinStore, policy, server, signIn, watched }: WrapContext,
   version: WatchedVersion,
-  ...[client, incoming, { cached }]: Parameters<BridgeOptions["open"]>
+  ...[client, incoming, { cached: { introduction, lists } }]: Parameters<BridgeOptions["open"]>
 ): Effect.Effect<Backend.Backend, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const temperaments = yield* Temperaments.make
     const backend = yield* Backend.make(name, {
       ...ServerOptions.forBackend(policy, pinStore),
       discovery: { mode: "learn", ...policy.discovery },
-      catalogMemory: { remembered: cached && catalogFrom(cached), keep: constVoid },
+      catalogMemory: { remembered: introduction && catalogFrom({ introduction, lists }), keep: () => {} },
       temperamentMemory: temperaments.of({ server, cwd: process.cwd() }),
       connector: watched === undefined ? incoming.around(connector) : version.around(incoming.around(connector)),
       clientInfo: client.clientInfo,

@@ -34,10 +34,10 @@ export const make = Effect.fnUntraced(function*(
       fibers,
       write,
       loadCache: () => Effect.succeed(new CachedAnswers(undefined, () => undefined, (_, result) => result)),
-      open: ({ capabilities, clientInfo }, incoming, { cached }) =>
+      open: ({ capabilities, clientInfo }, incoming, { cached: { introduction, lists } }) =>
         Backend.make("raw", {
           discovery: { mode: "learn" },
-          catalogMemory: { remembered: cached && catalogFrom(cached), keep: () => undefined },
+          catalogMemory: { remembered: introduction && catalogFrom({ introduction, lists }), keep: () => undefined },
           ...policy,
           connector: incoming.around(connector),
           clientInfo,
