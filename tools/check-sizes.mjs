@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [5192, 51, 1.28, 7869],
   config: [1992, 18, 1.21, 654],
-  core: [14002, 132, 1.28, 23197],
+  core: [14002, 132, 1.28, 23272],
   effect4: [986, 12, 2.06, 1513],
   extensions: [1827, 21, 1.38, 2410],
   gateway: [20674, 216, 1, 37664],
