@@ -6,6 +6,7 @@
 export const suite = [
   { name: "call", minutes: 0.5, measures: "what supervision adds to a call" },
   { name: "fleet", minutes: 0.5, measures: "what a fleet adds to a call and to a changed list" },
+  { name: "lists", minutes: 0.2, measures: "tokens of lists that a model reads anew after a restart" },
   { name: "wrap", minutes: 1.5, measures: "what wrap costs, beside the server alone and mcp-remote" },
   { name: "install", minutes: 1, measures: "size, import time and start" },
   { name: "idle", minutes: 2.5, measures: "heap and CPU of 10,000 idle servers" },

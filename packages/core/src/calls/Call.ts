@@ -26,6 +26,13 @@ export interface Calls {
   readonly liveness: Liveness
   /** To their end, within bounds; `undefined` if the server does not list them. */
   readonly readTools: (runtime: Runtime) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
+  /** In place of the first page of a list. */
+  readonly whole: (
+    method: string,
+    params: unknown,
+    first: any,
+    ask: (cursor: string) => Effect.Effect<any, RequestError>
+  ) => Effect.Effect<unknown, RequestError>
   readonly isProcess: boolean
   readonly tools: ToolRules.ToolRules
   readonly sessionState: SessionState

@@ -8,10 +8,12 @@ import { constVoid } from "effect/Function"
 import * as Hints from "../catalog/Hints.js"
 import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import * as Liveness from "../health/Liveness.js"
+import * as ExactJson from "../internal/ExactJson.js"
 import { program, said } from "../observe/Said.js"
 import * as ToolRules from "../options/Tools.js"
 import * as Budget from "../port/Budget.js"
 import type { Method, Result } from "../port/Method.js"
+import * as Sending from "../port/Sending.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Call, Calls, Flight, Next, Outcome } from "./Call.js"
 import { after, again, interrupted, later, leaves, requestOptions, silence } from "./Call.js"
@@ -156,13 +158,39 @@ const settled = <M extends Method>(
   const task = TaskRun.answered(self, call, runtime, exit.value, ask)
   returned(self, call, runtime, true)
   runtime.worked(call.ask.method)
-  learn(self, call, runtime, exit.value)
   if (task !== undefined) return task
-  const { offered } = self.backend
-  return offered.isAll
-    ? exit as Exit.Success<Result<M>, never>
-    : Exit.succeed(offered.result(call.ask.method, exit.value))
+  const { method, params } = call.ask
+  const all = (whole: unknown): Exit.Exit<Result<M>> => given(self, call, runtime, whole as Result<M> ?? exit.value)
+  if (!method.endsWith("/list")) return all(exit.value)
+  const whole = self.whole(method, params, exit.value, nextPage(self, call, runtime))
+  if (Exit.isExit(whole) && Exit.isSuccess(whole)) return all(whole.value)
+  const onFailure = (error: RequestError) => FailedRequests.recover(self, call, runtime, error)
+  return later(Effect.match(whole, { onFailure, onSuccess: all }))
 }
+
+const given = <M extends Method>(
+  self: Calls,
+  call: Call<M>,
+  runtime: Runtime,
+  result: Result<M>
+): Exit.Exit<Result<M>> => {
+  learn(self, call, runtime, result)
+  const { offered } = self.backend
+  return Exit.succeed(offered.isAll ? result : offered.result(call.ask.method, result))
+}
+
+const nextPage =
+  (self: Calls, call: Call, runtime: Runtime) => (cursor: string): Effect.Effect<unknown, RequestError> =>
+    Effect.suspend(() => {
+      const { ask: { method, params } } = call
+      const now = () => self.backend.now()
+      const from = ExactJson.copied(params, { ...params, cursor })
+      runtime.begin()
+      return Effect.onExit(
+        Sending.ask(runtime.connection, method, from as never, requestOptions(call, now)),
+        (exit) => Effect.sync(() => runtime.end(now(), Exit.isSuccess(exit)))
+      )
+    })
 
 const returned = (self: Calls, call: Call, runtime: Runtime, isAnswered: boolean): void => {
   QueuedCalls.ended(self, call)

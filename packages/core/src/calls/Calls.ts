@@ -19,7 +19,7 @@ import * as QueuedCalls from "./QueuedCalls.js"
 export type Calls = Call.Calls
 
 export const make = (
-  parts: Pick<Calls, "backend" | "liveness" | "readTools" | "isProcess">
+  parts: Pick<Calls, "backend" | "liveness" | "readTools" | "whole" | "isProcess">
 ): Calls => {
   const { calls: { concurrency, maxInFlight }, reconnect, tools } = parts.backend.policy
   const hasTurns = concurrency !== undefined || tools.some((rule) => rule.concurrency !== undefined)

@@ -2,6 +2,7 @@
 import { Cause, Effect, Fiber, Schedule, Struct } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
+import * as Order from "../catalog/Order.js"
 import { ProtocolError, RequestError, requestErrorOf } from "../Errors.js"
 import { isSignOfLife, type Liveness } from "../health/Liveness.js"
 import { readingFailed, readingsRefused } from "../health/Probes.js"
@@ -281,10 +282,16 @@ const failIfLost = ({ liveness }: Refresh, { given, runtime }: Reading, error: R
   )
 }
 
-const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Discovery.ReadList>) => {
+const publish = ({ backend }: Refresh, reading: Reading, given: ReadonlyArray<Discovery.ReadList>) => {
   const { refusals, runtime: { connection, generation } } = reading
   const slot = backend.published.value
   if (slot.current !== reading.runtime) return undefined // guard: late-lists
+  const lists = given.map((list) => {
+    if (list.refused !== undefined) return list
+    const entries = Order.entries(list.kind, backend.lists[list.kind], list.entries)
+    backend.lists = { ...backend.lists, [list.kind]: entries }
+    return { ...list, entries }
+  })
   reading.freshness = Freshness.read(reading.freshness, lists, backend.now())
   const expired = slot.expired && Freshness.expired(reading.freshness, backend.now()).length > 0
   for (const { kind, refused } of lists) {

@@ -1,6 +1,6 @@
 import { type Clock, Effect, Option } from "effect"
 import { constFalse } from "effect/Function"
-import { type CatalogMemory, fromBefore, type Snapshot } from "../catalog/Catalog.js"
+import { type CatalogMemory, empty, fromBefore, type Lists, type Snapshot } from "../catalog/Catalog.js"
 import { changeOf, type Kind } from "../catalog/Kind.js"
 import { Hub } from "../internal/Hub.js"
 import { Inbox } from "../internal/Inbox.js"
@@ -50,6 +50,8 @@ export class BackendState {
   #entering = 0
   #entered: Signal | undefined
   readonly #memory: CatalogMemory | undefined
+  /** As the server gave them last, in the order of before. */
+  lists: Lists
   readonly #extensionStatus: (catalog: Snapshot | undefined) => object
 
   constructor(
@@ -71,6 +73,7 @@ export class BackendState {
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
     this.#memory = memory
+    this.lists = memory?.remembered ?? empty
     this.#extensionStatus = extensionStatus
     this.observer = observer
     this.temperament = temperament

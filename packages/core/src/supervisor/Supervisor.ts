@@ -3,6 +3,7 @@ import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberId, Layer, Random, S
 import { unavailable } from "../calls/CallFailure.js"
 import * as Calls from "../calls/Calls.js"
 import * as ProgressBeats from "../calls/ProgressBeats.js"
+import * as GivenLists from "../discovery/GivenLists.js"
 import * as Refresh from "../discovery/Refresh.js"
 import type { CommandError } from "../Errors.js"
 import * as Probes from "../health/Probes.js"
@@ -60,7 +61,8 @@ export class Supervisor {
     const tasks = this.tasks = RuntimeTasks.make(backend, options.connector.usageLimit?.(), options.keepalive?.schedule)
     const readTools = (runtime: Runtime) => Refresh.tools(tasks.refresh, runtime)
     const isProcess = options.connector.transport === "stdio"
-    const calls = this.calls = Calls.make({ backend, liveness: tasks.liveness, readTools, isProcess })
+    const whole = GivenLists.make(backend, () => tasks.refresh.isWanted)
+    const calls = this.calls = Calls.make({ backend, liveness: tasks.liveness, readTools, whole, isProcess })
     this.#attempts = Attempts.make({ backend, options, offers, owner, calls, tasks, permits, overlap })
     this.#backend = backend
   }

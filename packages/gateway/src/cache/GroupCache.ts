@@ -30,7 +30,7 @@ const entriesOf = (kind: Kind.Kind, list: ListState.Page = {}): ReadonlyArray<ne
   return [...byKey.values()] as ReadonlyArray<unknown> as ReadonlyArray<never>
 }
 
-const catalogFrom = ({ introduction, lists }: CachedServer): Catalog.Remembered => ({
+export const catalogFrom = ({ introduction, lists }: CachedServer): Catalog.Remembered => ({
   ...introduction,
   instructions: introduction.instructions,
   serverInfo: introduction.serverInfo ?? { name: "", version: "" },

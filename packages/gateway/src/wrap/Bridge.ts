@@ -39,7 +39,7 @@ export interface Options {
   readonly drained?: (() => Promise<void> | undefined) | undefined
   readonly loadCache: (client: Client) => Effect.Effect<CachedAnswers>
   /** Called once. */
-  readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
+  readonly open: (client: Client, incoming: Incoming, cache: CachedAnswers) => Effect.Effect<Backend.Backend>
   /** Default: calls are not recorded. */
   readonly audit?: Audit | undefined
   /** Whether only the next change of its files starts the server. */
@@ -285,7 +285,7 @@ export class Bridge {
         heard: (hearing) => this.#watch.heard(hearing),
         introduced: (introduction) => this.#introducedBy(introduction)
       }
-      const backend = this.#backend = yield* open(client, this.#incoming)
+      const backend = this.#backend = yield* open(client, this.#incoming, cache)
       this.#noteUnusable(backend)
       this.#run(this.#watch.work)
       this.#run(Stream.runForEach(backend.events, ({ _tag }) =>

@@ -12,7 +12,7 @@ export const emptyList = (method: ListMethod): ListState.Page => ({ [lists[metho
 type Cached = Partial<CachedServer> & Pick<CachedServer, "lists">
 
 export class CachedAnswers {
-  #cached: Cached
+  cached: Cached
   /** The first pages of lists that are not read to the end. */
   readonly #partial = new Map<ListMethod, { readonly pages: ReadonlyArray<ListState.Page>; readonly size: number }>()
   readonly #save: (cached: CachedServer) => void
@@ -27,24 +27,24 @@ export class CachedAnswers {
   ) {
     this.#save = save
     const lists = Object.entries(cached?.lists ?? {}).filter(([method]) => isList(method))
-    this.#cached = {
+    this.cached = {
       ...cached,
       lists: Object.fromEntries(lists.map(([method, list]) => [method, offered(method, list)]))
     }
   }
 
   get introduction(): Introduction | undefined {
-    return this.#cached.introduction as Introduction | undefined
+    return this.cached.introduction as Introduction | undefined
   }
 
   /** The whole list as one page. */
   get(method: ListMethod): ListState.Page | undefined {
-    return this.#cached.lists[method]
+    return this.cached.lists[method]
   }
 
   updateIntroduction(introduction: Introduction): void {
     const lasting = introductionOf(introduction)
-    if (!isDeepStrictEqual(this.#cached.introduction, lasting)) this.#keep({ ...this.#cached, introduction: lasting })
+    if (!isDeepStrictEqual(this.cached.introduction, lasting)) this.#keep({ ...this.cached, introduction: lasting })
   }
 
   addPage(method: ListMethod, cursor: unknown, page: ListState.Page): void {
@@ -66,11 +66,11 @@ export class CachedAnswers {
     const before = this.get(method)
     if (JsonValue.sizeOf(whole) > Kind.largestList) return
     if (before !== undefined && isDeepStrictEqual(before[kind], whole[kind])) return
-    this.#keep({ ...this.#cached, lists: { ...this.#cached.lists, [method]: whole } })
+    this.#keep({ ...this.cached, lists: { ...this.cached.lists, [method]: whole } })
   }
 
   #keep(cached: Cached): void {
-    this.#cached = cached
+    this.cached = cached
     if (cached.introduction !== undefined) this.#save({ introduction: cached.introduction, lists: cached.lists })
   }
 }

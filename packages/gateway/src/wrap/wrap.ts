@@ -3,7 +3,6 @@ import { type Bytes, mebibytes } from "@mcp-lifeline/core/text"
 import { Filters, type PinStore, ServerOptions } from "@mcp-lifeline/extensions"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
-import type { Incoming } from "@mcp-lifeline/protocol"
 import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import * as State from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
@@ -13,6 +12,7 @@ import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/
 import { Deferred, Effect, Option, Schedule, type Scope, Stream } from "effect"
 import type { Audit } from "../audit/Audit.js"
 import { opened } from "../audit/opened.js"
+import { catalogFrom } from "../cache/GroupCache.js"
 import { mayShowCached, offerOf } from "../cache/offer.js"
 import * as ServerCache from "../cache/ServerCache.js"
 import type { Client } from "../conversation/introductions.js"
@@ -128,14 +128,14 @@ interface WrapContext {
 const supervise = (
   { connector, log, name, pinStore, policy, server, signIn, watched }: WrapContext,
   version: WatchedVersion,
-  client: Client,
-  incoming: Incoming
+  ...[client, incoming, { cached: { introduction, lists } }]: Parameters<BridgeOptions["open"]>
 ): Effect.Effect<Backend.Backend, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const temperaments = yield* Temperaments.make
     const backend = yield* Backend.make(name, {
       ...ServerOptions.forBackend(policy, pinStore),
       discovery: { mode: "learn", ...policy.discovery },
+      catalogMemory: { remembered: introduction && catalogFrom({ introduction, lists }), keep: () => {} },
       temperamentMemory: temperaments.of({ server, cwd: process.cwd() }),
       connector: watched === undefined ? incoming.around(connector) : version.around(incoming.around(connector)),
       clientInfo: client.clientInfo,
@@ -185,7 +185,7 @@ const openConversation = (
         write,
         drained,
         loadCache: (client) => Effect.provide(loadCache(context, client, fibers), runtime),
-        open: (client, incoming) => Effect.provide(supervise(context, version, client, incoming), runtime),
+        open: (...given) => Effect.provide(supervise(context, version, ...given), runtime),
         audit: context.audit,
         isBroken: () => version.isBroken,
         isConnectedOnRequest: context.policy.reconnect?.auto === false,

@@ -3,6 +3,7 @@ import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import * as messages from "@mcp-lifeline/http-server/messages"
 import { ClientRequests, type Responder } from "@mcp-lifeline/protocol"
 import { Effect, Scope } from "effect"
+import { catalogFrom } from "../../src/cache/GroupCache.js"
 import * as Fibers from "../../src/text/Fibers.js"
 import { Bridge, type Options as BridgeOptions } from "../../src/wrap/Bridge.js"
 import { CachedAnswers } from "../../src/wrap/CachedAnswers.js"
@@ -33,9 +34,10 @@ export const make = Effect.fnUntraced(function*(
       fibers,
       write,
       loadCache: () => Effect.succeed(new CachedAnswers(undefined, () => undefined, (_, result) => result)),
-      open: ({ capabilities, clientInfo }, incoming) =>
+      open: ({ capabilities, clientInfo }, incoming, { cached: { introduction, lists } }) =>
         Backend.make("raw", {
           discovery: { mode: "learn" },
+          catalogMemory: { remembered: introduction && catalogFrom({ introduction, lists }), keep: () => undefined },
           ...policy,
           connector: incoming.around(connector),
           clientInfo,
