@@ -1,4 +1,5 @@
 import { Backend, ResultUnknown } from "@mcp-lifeline/effect4"
+import { adjust } from "@mcp-lifeline/effect4/testing"
 import { layer, layerClient, make, Supervised, type TransportOptions } from "@mcp-lifeline/effect4/transport"
 import { HttpFault, HttpFaultServer, StdioFaultServer } from "@mcp-lifeline/testing"
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
@@ -208,6 +209,25 @@ describe("a transport of Effect's client", () => {
     }))
   })
 
+  it("[N3:virtual] the first start of a server may take as long as the handshake of the client", async () => {
+    const { transport } = inMemory((server) => server.registerTool("search", {}, () => ({ content: [] })))
+    const started = Deferred.makeUnsafe<void>()
+    const slow = () => Effect.runPromise(Deferred.await(started)).then(transport)
+    await Effect.runPromise(
+      Effect.gen(function*() {
+        const opening = yield* Effect.forkChild(open({ transport: slow }))
+        yield* adjust("25 seconds")
+        yield* Deferred.succeed(started, undefined)
+        assert.lengthOf(yield* (yield* Fiber.join(opening)).client.listTools(), 1)
+        const never = yield* Effect.forkChild(
+          Effect.flip(open({ transport: () => new Promise<never>(() => undefined) }))
+        )
+        yield* adjust("1 minute")
+        assert.include(["TimeoutError", "TransportError"], (yield* Fiber.join(never)).reason._tag)
+      }).pipe(Effect.scoped, Effect.provide(TestClock.layer()))
+    )
+  })
+
   it("[N3:virtual] a call may take as long as the client allows, and no longer than the transport's own limit", async () => {
     const { transport } = inMemory((server) =>
       server.registerTool("wait", {}, () => new Promise<never>(() => undefined))
@@ -220,12 +240,12 @@ describe("a transport of Effect's client", () => {
         const bounded = make(backend, { protocol: legacy, call: {} })
         const other = yield* Effect.provideService(McpClient.make(identity), McpClient.Transport, bounded)
         const calls = [yield* call(client), yield* call(client, "2 hours"), yield* call(other)]
-        yield* TestClock.adjust("1 minute")
+        yield* adjust("1 minute")
         assert.deepInclude({ ...(yield* Fiber.join(calls[2]!)).reason }, {
           _tag: "TimeoutError",
           operation: "tools/call"
         })
-        yield* TestClock.adjust("119 minutes")
+        yield* adjust("119 minutes")
         assert.strictEqual((yield* Fiber.join(calls[1]!)).reason._tag, "TimeoutError")
         assert.isUndefined(calls[0]!.pollUnsafe())
       }).pipe(Effect.scoped, Effect.provide(TestClock.layer()))
