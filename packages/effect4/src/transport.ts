@@ -1,7 +1,4 @@
-/**
- * `McpClient.Transport` of `effect/ai` over supervised connections. `effect/ai` is `unstable`: it may change with every minor version of Effect
- * 4, and this module with it.
- */
+/** `McpClient.Transport` of `effect/ai`, which is `unstable` in Effect 4, over supervised connections. */
 import type * as Facade from "@mcp-lifeline/client"
 import type { AnySchema } from "@modelcontextprotocol/sdk/server/zod-compat.js"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
@@ -11,18 +8,18 @@ import { type Backend, type BackendOptions, type CallOptions, make as makeBacken
 import type { CallError, CommandError } from "./Errors.js"
 
 export interface TransportOptions {
-  /** What the client speaks. The server may speak another revision. */
+  /** Of the client. The server's may differ. */
   readonly protocol: McpProtocol.ProtocolAdapter<McpClient.ProtocolVersion>
-  /** For each request. Default `{ timeout: "7 days" }`, because the client limits the time; with `{}`, the backend does. */
+  /** For each request. Default `{ timeout: "7 days" }`: the client has limits of its own. */
   readonly call?: CallOptions | undefined
 }
 
 export interface LayerOptions<R = never> extends BackendOptions<R>, TransportOptions {}
 
-/** The name and version of `McpClient.make` go to the server. */
+/** `name` and `version` go to the server. */
 export type ClientOptions<R = never> = Parameters<typeof McpClient.make>[0] & Omit<LayerOptions<R>, "clientInfo">
 
-/** The backend of the transport. `catalog.changes` has the server's lists after each change. */
+/** The backend of the transport; its `catalog.changes` has lists that changed. */
 export class Supervised extends Context.Service<Supervised, Backend>()("@mcp-lifeline/effect4/transport/Supervised") {}
 
 type Answer = Effect.Effect<Readonly<Record<string, unknown>>, CallError | CommandError>
@@ -42,7 +39,7 @@ const reasonOf = (operation: string, cause: CallError | CommandError): McpClient
   return new McpClientError.TransportError({ description, cause })
 }
 
-/** Waits for the first connection, like a call. */
+/** For the first time. */
 const connected = ({ client, ping, reconnect }: Backend): Effect.Effect<void, CallError | CommandError> =>
   Effect.suspend(() => client.getServerCapabilities() === undefined ? ping() : Effect.void).pipe(
     // A server may not know `ping`.
@@ -57,11 +54,8 @@ const connected = ({ client, ping, reconnect }: Backend): Effect.Effect<void, Ca
 const asItComes = { safeParse: (data: unknown) => ({ success: true, data }) } as unknown as AnySchema
 
 /**
- * For one or several clients, whose handshakes it answers itself.
- *
- * A request waits for a server that is down, up to the backend's `timeouts.wait`. If the connection is lost during a request, Lifeline sends
- * it again if that can do no harm. Otherwise it fails with a TransportError whose `cause` is a ResultUnknown. An interruption cancels it at
- * the server.
+ * For one or several clients, whose handshakes it answers itself. Requests wait, and are sent again, like those of the backend. The `cause`
+ * of a TransportError is the backend's error: ResultUnknown if the server may have carried the request out.
  */
 export const make = (
   backend: Backend,
@@ -79,7 +73,7 @@ export const make = (
     return { ...said, ...lasting, supportedVersions: [protocolVersion], _meta }
   })
   const send = ({ method, params = {} }: McpSchema.JsonRpcRequest): Answer => {
-    // There a modern client introduces itself. The backend does so itself where the server wants that.
+    // There a modern client introduces itself, which the backend does for its server.
     const { _meta, ...others } = params
     const request = { method, params: isModern ? others : params } as Mcp.Request
     const isLasting = isModern && /\/(?:list|read)$/.test(method)
@@ -91,13 +85,13 @@ export const make = (
   return {
     "~effect/ai/McpClient/Transport": "~effect/ai/McpClient/Transport",
     protocol,
-    // Lists have only tools that Lifeline can call.
+    // Lifeline lists no others.
     isCallable: () => true,
-    // Only `notifications/initialized`, which each connection sends itself.
+    // `notifications/initialized`, which each connection sends itself.
     notify: () => Effect.void,
     request: (message) => {
       const { id, method } = message
-      // As on a wire: Effect's schemas refuse undefined, which a transport within one process may pass on.
+      // Effect's schemas refuse undefined, which in-process transports pass on.
       const answer = (said: object): McpSchema.JsonRpcResponse =>
         JSON.parse(JSON.stringify({ jsonrpc: "2.0", id, ...said }))
       return (method === "initialize" || method === "server/discover" ? introduce : send(message)).pipe(
@@ -105,7 +99,7 @@ export const make = (
         Effect.catch((error) => {
           if (error._tag !== "RemoteError") return Effect.fail(fail(reasonOf(method, error)))
           const { code, data } = error
-          // The official Client puts the code before the server's text.
+          // The official Client prefixes it.
           return Effect.succeed(answer({
             error: { code, data, message: error.message.replace(`MCP error ${code}: `, "") }
           }))
@@ -116,8 +110,8 @@ export const make = (
 }
 
 /**
- * In place of `McpClient.stdio` and `McpClient.http`. Begins to connect, and does not wait. `id`: in errors and status. Fails with a
- * ConfigurationError if an option is refused.
+ * In place of `McpClient.stdio` and `McpClient.http`. Does not wait for the connection. `id`: in errors and status. Fails with a
+ * ConfigurationError.
  */
 export const layer = <R = never>(
   id: string,
@@ -134,8 +128,8 @@ export const layer = <R = never>(
   )
 
 /**
- * In place of `McpClient.layerStdio` and `McpClient.layerHttp`. Waits for the first connection: for a server that is down up to
- * `timeouts.wait`, for one that starts slowly up to the client's `timeout` (default 60 seconds).
+ * In place of `McpClient.layerStdio` and `McpClient.layerHttp`. Waits for the connection up to the client's `timeout` (default 60 seconds),
+ * and up to `timeouts.wait` if attempts fail.
  *
  * @example
  * import { layerClient } from "@mcp-lifeline/effect4/transport"
