@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Fleet, Log, type ProcessSight } from "@mcp-lifeline/core"
+import { Backend, Fleet, Log, type ProcessSight } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Stream } from "effect"
 import * as fc from "fast-check"
@@ -37,7 +37,7 @@ describe("V11: what falls silent together is not judged one by one", () => {
   it("[V11:virtual] a network that is gone for up to four minutes, before or after sleep, ends no connection", () => {
     const gone = fc.record({
       count: fc.integer({ min: 2, max: 7 }),
-      time: fc.integer({ min: second, max: 4 * minute }),
+      time: fc.oneof(fc.integer({ min: second, max: 15 * second }), fc.integer({ min: second, max: 4 * minute })),
       after: fc.nat(minute),
       sleeps: fc.boolean(),
       seed: fc.string()
@@ -89,6 +89,19 @@ describe("V11: what falls silent together is not judged one by one", () => {
       scripts[0]!.respond = (_, __, { id }) => id === 0 ? never : undefined
       simulation.advance(minute + second)
       expect(statuses().map(({ generation }) => generation)).toEqual(scripts.map((_, i) => i === 0 ? 2 : 1))
+      end()
+    }
+  })
+
+  it("[V11:virtual] one whose first question after sleep is lost is asked again, if there are others", () => {
+    for (const count of [1, 2]) {
+      const { end, machine, simulation, statuses } = fleet(count)
+      machine.silent = (i) => i === 0
+      simulation.suspend(minute)
+      simulation.advance(6 * second)
+      machine.silent = () => false
+      simulation.advance(minute)
+      expect(statuses()[0]?.generation).toBe(count === 1 ? 2 : 1)
       end()
     }
   })
@@ -158,5 +171,32 @@ describe("V12: health.enforce: false", () => {
     expect(told).toEqual([["wedged", false], ["wedged", false]])
     end()
     expect(scripts.flatMap(({ ledger }) => ledger.faults)).toEqual([])
+  })
+
+  it("[V12:virtual] holds no call, and lets a start go on of which a process is stopped", () => {
+    const { end, run, simulation } = world("goes on")
+    const script = ScriptedConnector.make({ startLimit: 5 * minute })
+    script.sight = () => ({
+      isStopped: true,
+      isRunning: false,
+      cpuTime: 0,
+      transferred: 0,
+      pids: [1],
+      youngest: undefined
+    })
+    script.script({ after: 2 * minute })
+    const backend = run(Backend.make("one", { connector: script, health: { enforce: false } }))()
+    simulation.advance(minute)
+    expect(run(backend.status)()).toMatchObject({ verdict: { kind: "wedged" }, wouldHaveEnded: 1 })
+    simulation.advance(minute)
+    expect(script.ledger.attempts).toHaveLength(1)
+    script.respond = () => never
+    for (const count of [1, 2]) {
+      run(Effect.ignore(backend.callTool({ name: "pay" }, { timeout: minute })))
+      simulation.advance(2 * minute)
+      expect(script.ledger.sent("tools/call")).toHaveLength(count)
+    }
+    expect(run(backend.status)()).toMatchObject({ generation: 1, wouldHaveEnded: 2 })
+    end()
   })
 })

@@ -54,6 +54,21 @@ const rows: ReadonlyArray<readonly [string, Partial<Evidence>, string, string]> 
 ]
 
 describe("V1: the verdict", () => {
+  it("[V11] rests on silence alone unless a process is seen to neither read nor work", () => {
+    const wedged = (activity: Activity | undefined) =>
+      judge({ ...nothing, activity, isPatienceOver: true, unawaitedFor: 1e7 })
+    expect([undefined, "reads", "unclear"].map((one) => wedged(one as Activity | undefined).onSilence)).toEqual([
+      true,
+      true,
+      true
+    ])
+    expect(["still", "stopped", "works"].map((one) => wedged(one as Activity).onSilence ?? false)).toEqual([
+      false,
+      false,
+      false
+    ])
+  })
+
   it.each(rows)("[V1] %s", (_, known, kind, reason) => {
     const verdict = judge({ ...nothing, ...known })
     expect(verdict.kind).toBe(kind)
