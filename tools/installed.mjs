@@ -112,13 +112,19 @@ import { Backend, Fleet } from "@mcp-lifeline/effect4"
 import type { CallError, InvalidOptions } from "@mcp-lifeline/effect4"
 import { adjust } from "@mcp-lifeline/effect4/testing"
 import { ToolFailed, toolkit } from "@mcp-lifeline/effect4/toolkit"
+import { layerClient } from "@mcp-lifeline/effect4/transport"
 import { Effect, Layer } from "effect"
-import { type AiError, LanguageModel } from "effect/ai"
+import { type AiError, LanguageModel, McpClient, type McpClientError, McpProtocol } from "effect/ai"
 
 class Docs extends Backend.Service("docs")<Docs>() {}
 const echo: Effect.Effect<string, CallError, Docs> = Effect.gen(function*() {
   const { content } = yield* (yield* Docs).callTool({ name: "echo", arguments: { message: "hi" } })
   return JSON.stringify(content)
+})
+export const Own: Layer.Layer<McpClient.McpClient, McpClientError.McpClientError> = layerClient("own", { command: "server" }, {
+  name: "one",
+  version: "1",
+  protocol: McpProtocol.v2025_11_25
 })
 const DocsLive: Layer.Layer<Docs, InvalidOptions> = Docs.layer({ command: "server" }, {
   handlers: { roots: Effect.succeed({ roots: [] }) }
@@ -211,8 +217,9 @@ export const useEffect4 = async (directory, node) => {
     import { Backend, ConnectError } from "@mcp-lifeline/effect4"
     import { adjust } from "@mcp-lifeline/effect4/testing"
     import { toolkit } from "@mcp-lifeline/effect4/toolkit"
+    import { layerClient } from "@mcp-lifeline/effect4/transport"
     import { Effect, Stream } from "effect"
-    import { LanguageModel } from "effect/ai"
+    import { LanguageModel, McpClient, McpProtocol } from "effect/ai"
     import { TestClock } from "effect/testing"
     class Docs extends Backend.Service("docs")() {}
     const server = { command: process.execPath, args: [${JSON.stringify(server)}, "stdio"] }
@@ -222,6 +229,12 @@ export const useEffect4 = async (directory, node) => {
       return JSON.stringify(content)
     }).pipe(Effect.provide(Docs.layer(server))))
     if (!said.includes("hi")) throw new Error(said)
+    const own = { name: "one", version: "1", protocol: McpProtocol.v2025_11_25 }
+    const listed = await Effect.runPromise(Effect.provide(
+      Effect.flatMap(McpClient.McpClient, (client) => client.listTools()),
+      layerClient("own", server, own)
+    ))
+    if (!listed.some(({ name }) => name === "echo")) throw new Error(JSON.stringify(listed))
     const model = LanguageModel.make({
       generateText: () => Effect.succeed([{ type: "tool-call", id: "1", name: "echo", params: { message: "hi" } }]),
       streamText: () => Stream.empty

@@ -19,7 +19,9 @@ const entries = readdirSync(`${root}packages`).flatMap((directory) => {
 
 /** What the main entry of a package has is there; these are the modules that it does not have. The program has none to import. */
 const documented = entries.filter(({ name }) =>
-  /^@mcp-lifeline\/(?:[\w-]+|opentelemetry\/(?:otlp|providers)|(?:core|effect4)\/toolkit)$/.test(name)
+  /^@mcp-lifeline\/(?:[\w-]+|opentelemetry\/(?:otlp|providers)|(?:core|effect4)\/toolkit|effect4\/transport)$/.test(
+    name
+  )
 )
 
 const application = await Application.bootstrapWithPlugins({
