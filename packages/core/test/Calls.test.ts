@@ -269,6 +269,18 @@ describe("Calls", () => {
     }
   )
 
+  test.scoped.each<[number, boolean | ReadonlyArray<string>]>([[6, true], [6, ["pa*"]], [1, ["other"]], [1, false]])(
+    "[C3] a lying idempotentHint costs %i effects for a call that each server cuts off, with calls.trustAnnotations %j",
+    function*([times, trustAnnotations]) {
+      const { script, server } = counting({ idempotentHint: true }, losing)
+      const backend = yield* start(script, { calls: { trustAnnotations } })
+      yield* TestClock.adjust("10 seconds")
+      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" }, { timeout: "1 hour" })))
+      yield* TestClock.adjust("1 hour")
+      expect([(yield* Fiber.join(call))._tag, server.applied]).toEqual(["ResultUnknown", times])
+    }
+  )
+
   const reads: ReadonlyArray<[string, (backend: Backend.Backend) => Effect.Effect<unknown, CallError>]> = [
     ["ping", (backend) => backend.ping()],
     ["tools/list", (backend) => backend.listTools()],

@@ -164,7 +164,7 @@ describe("Policy", () => {
     one("health", "busyLimit", "1 ms to 24 h", ...wrong, 0, "2 days")
     one("health", "enforce", "true or false", "no")
     one("calls", "retry", '"safe" or "never"', "always", true)
-    one("calls", "trustAnnotations", "true or false", "no")
+    one("calls", "trustAnnotations", "true, false or a list of names", "no", [1])
     one("calls", "failFast", "true or false", 1)
     one("calls", "afterSessionLoss", '"resume" or "fail"', "ignore", null)
     one("calls", "tasks", '"required", "prefer" or "never"', "always", true)

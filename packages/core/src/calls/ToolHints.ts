@@ -3,6 +3,7 @@ import { Deferred, Effect, FiberId } from "effect"
 import * as Hints from "../catalog/Hints.js"
 import type { RequestError } from "../Errors.js"
 import { firstOf } from "../internal/races.js"
+import * as Tools from "../options/Tools.js"
 import { isRead, type Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -20,8 +21,11 @@ export const mayRepeat = (
   const word = options?.idempotent ?? tool?.idempotent
   if (word !== undefined) return word
   if (isRead(method)) return true
-  if (method !== "tools/call" || !policy.calls.trustAnnotations) return false
-  const said = Hints.of(nameOf(params), generation, listed, published.value.snapshot)
+  const { trustAnnotations: trusted } = policy.calls
+  if (method !== "tools/call" || trusted === false) return false
+  const name = nameOf(params)
+  if (trusted !== true && !trusted.some((pattern) => Tools.matches(pattern, name))) return false
+  const said = Hints.of(name, generation, listed, published.value.snapshot)
   return said && (onlyReading ? said.readOnly : said.harmless)
 }
 

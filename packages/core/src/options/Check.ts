@@ -34,6 +34,12 @@ export const isSecret = (accepts: (value: unknown) => boolean, accepted: string,
 
 export const flag = is(Predicate.isBoolean, "true or false", { type: "boolean" })
 
+export const flagOrNames = is(
+  (value) => Predicate.isBoolean(value) || (Array.isArray(value) && value.every(Predicate.isString)),
+  "true, false or a list of names",
+  { type: ["boolean", "array"], items: { type: "string" } }
+)
+
 export const string = isSecret(Predicate.isString, "a string", { type: "string" })
 
 export const text: Check = described(

@@ -93,7 +93,7 @@ const table = {
   health: { busyLimit: duration(1, day, 2 * minute), enforce: flag(true) },
   calls: {
     retry: oneOf("safe", "safe", "never"),
-    trustAnnotations: flag(true),
+    trustAnnotations: rule<boolean | ReadonlyArray<string>>(Check.flagOrNames, true),
     failFast: flag(false),
     tasks: oneOf("required", "required", "prefer", "never"),
     afterSessionLoss: oneOf("resume", "resume", "fail"),
@@ -243,6 +243,7 @@ export const forAll = (options: PolicyOptions): PolicyOptions =>
 
 const readers: Readonly<Record<string, (name: string) => Config.Config<unknown>>> = {
   boolean: Config.boolean,
+  "boolean,array": Config.boolean,
   integer: Config.integer,
   number: Config.number
 }
@@ -259,8 +260,8 @@ const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config
 
 /**
  * Reads the options by their names, such as `keepalive.interval`; others have their defaults. Durations are texts such as "5 minutes". Nest
- * this under a name to configure one backend. Values are checked when the backend is made. `keepalive.toolArguments` and `tools` cannot be
- * configured this way.
+ * this under a name to configure one backend. Values are checked when the backend is made. `keepalive.toolArguments`, `tools` and the list
+ * of `calls.trustAnnotations` cannot be configured this way.
  *
  * @example
  * import { Backend, Policy } from "@mcp-lifeline/core"

@@ -88,8 +88,8 @@ export interface CallsOptions<Time> {
    * `never`: send every call at most once. Default `safe`.
    */
   readonly retry?: "safe" | "never" | undefined
-  /** Trust a tool's `readOnlyHint` and `idempotentHint`. Default true. */
-  readonly trustAnnotations?: boolean | undefined
+  /** Trust `readOnlyHint` and `idempotentHint`: of all tools, of none, or of these names and patterns (`*`, `?`). Default true. */
+  readonly trustAnnotations?: boolean | ReadonlyArray<string> | undefined
   /** Fail at once without a connection. Default false. */
   readonly failFast?: boolean | undefined
   /**

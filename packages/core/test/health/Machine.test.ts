@@ -58,7 +58,7 @@ describe("V11: what falls silent together is not judged one by one", () => {
         end()
         expect(scripts.flatMap(({ ledger }) => ledger.faults)).toEqual([])
       }),
-      { numRuns: 25 }
+      { numRuns: 10 }
     )
   })
 
