@@ -433,7 +433,7 @@ it(
         }
       ),
       {
-        numRuns: bySize(30, 60),
+        numRuns: bySize(20, 60),
         examples: rare.map((commands) => [commands, 1, 2048]),
         endOnFailure: process.env["LIFELINE_SHRINK"] === undefined
       }

@@ -158,7 +158,7 @@ describe("the fate of a call", () => {
       Effect.promise(() =>
         fc.assert(
           fc.asyncProperty(plan, async (plan) => check(plan, await Effect.runPromise(played(plan)))),
-          { numRuns: bySize(80, 400) }
+          { numRuns: bySize(50, 400) }
         )
       ),
     600_000

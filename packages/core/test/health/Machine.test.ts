@@ -27,7 +27,7 @@ const fleet = (
   })
   const backends = Object.fromEntries(scripts.map((connector, i) => [`b${i}`, { connector }]))
   const opened = made.run(Fleet.make({ backends, defaults: { keepalive: { interval: "30 s" }, ...defaults } }))()
-  made.simulation.advance(10 * minute)
+  made.simulation.advance(2 * minute)
   const statuses = () => Object.values(made.run(opened.status)())
   const ends = () => statuses().filter(({ generation }) => generation > 1).length
   return { ...made, machine, scripts, statuses, ends, fleet: opened }
@@ -53,12 +53,12 @@ describe("V11: what falls silent together is not judged one by one", () => {
         machine.silent = () => false
         simulation.advance(15 * second)
         expect(statuses().flatMap(({ verdict }) => verdict ?? [])).toEqual([])
-        simulation.advance(10 * minute)
+        simulation.advance(3 * minute)
         expect(ends()).toBe(0)
         end()
         expect(scripts.flatMap(({ ledger }) => ledger.faults)).toEqual([])
       }),
-      { numRuns: 10 }
+      { numRuns: 8 }
     )
   })
 

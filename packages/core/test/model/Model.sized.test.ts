@@ -13,7 +13,7 @@ const number = (name: string): number | undefined => {
 
 /** So much is run: of commands in all, where they are given, else of runs. `pnpm test:release model` says how much. */
 const commands = number("COMMANDS")
-const numRuns = commands === undefined ? number("RUNS") ?? bySize(150, 400) : Number.POSITIVE_INFINITY
+const numRuns = commands === undefined ? number("RUNS") ?? bySize(100, 400) : Number.POSITIVE_INFINITY
 /** A failing seed is printed, and can be replayed with its path. */
 const seed = number("SEED") ?? bySize(1, (Math.random() * 2 ** 32) | 0)
 const path = process.env["LIFELINE_MODEL_PATH"]

@@ -274,7 +274,7 @@ it(
         }
       ),
       {
-        numRuns: bySize(50, 300),
+        numRuns: bySize(30, 300),
         // A fiber that lets others run between the answer and the step that waits for the task.
         examples: [[[{ do: "call", timeout: 700 }, { do: "step", count: 13 }, { do: "cancel", nth: 0 }], 129, 20]],
         endOnFailure: process.env["LIFELINE_SHRINK"] === undefined

@@ -2,7 +2,7 @@ import { Bytes } from "@mcp-lifeline/core/text"
 import { type ClientRequest, JsonShape } from "@mcp-lifeline/protocol"
 import { PassThrough } from "node:stream"
 import { setImmediate } from "node:timers/promises"
-import { describe, expect, it, vi } from "vitest"
+import { describe, expect, it } from "vitest"
 import { StdioHost } from "../../src/wrap/StdioHost.js"
 import type { Message } from "../support/Host.js"
 
@@ -59,7 +59,7 @@ describe("a host over standard input and output", () => {
     const many = Array.from({ length: JsonShape.mostValues }, () => 0)
     await write({ id: 7, method: "tools/call", params: { many } }, { id: 8, result: { many } })
     const error = { code: -32_600, message: "the message has more than 300000 values: send it in another form" }
-    await vi.waitFor(() => expect(received).toMatchObject([{ id: 8, error }]))
+    await expect.poll(() => received).toMatchObject([{ id: 8, error }])
     expect(requests).toEqual([])
     expect(await read()).toMatchObject([{ id: 7, error }])
   })
@@ -155,6 +155,7 @@ describe("a host over standard input and output", () => {
   it("[W3] an answer is written by itself, after what was said of its request, also where that was said just before", async () => {
     const { chunks, requests, stdio, write } = make()
     await write({ id: 1, method: "tools/call" }, { id: 2, method: "tools/call" }, { id: 3, method: "tools/call" })
+    await expect.poll(() => requests.length).toBe(3)
     for (const request of requests) {
       if (request.id !== 1) request.say({ jsonrpc: "2.0", method: "notifications/progress", params: {} })
       request.answer({ result: {} })

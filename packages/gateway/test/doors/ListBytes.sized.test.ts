@@ -7,6 +7,7 @@ import { Endpoint, ServerPool, StateFolder } from "mcp-lifeline"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { connect, connectAll, supervisedTransport } from "../../../promise/src/index.js"
+import { bySize } from "../../../testing/test/support/bySize.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as ServerCache from "../../src/cache/ServerCache.js"
 import { CachedAnswers } from "../../src/wrap/CachedAnswers.js"
@@ -222,7 +223,7 @@ const until = (isSo: () => boolean | Promise<boolean>) =>
     for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve))
   })
 
-const seeds = [1, 2, 3]
+const seeds = bySize([1], [1, 2, 3])
 
 describe.each(Object.entries(doors))("the bytes of lists, through %s", (_, { isFleet, lasts, open, reads }) => {
   test.scopedLive.each(seeds)(
