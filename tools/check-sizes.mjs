@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [5192, 51, 1.28, 7869],
   config: [1993, 18, 1.21, 654],
-  core: [14324, 134, 1.29, 23587],
+  core: [14328, 134, 1.29, 23601],
   effect4: [1144, 13, 2.06, 1769],
   extensions: [1827, 21, 1.38, 2410],
   gateway: [20679, 216, 1, 37677],

@@ -9,7 +9,8 @@ type Page = { readonly tools: ReadonlyArray<{ readonly name: string }>; readonly
 /** A server with a tool on each page. `answerTo`: instead of the page with that number. */
 const started = Effect.fnUntraced(function*(
   count: number,
-  answerTo: (page: number, connection: ScriptedConnector.ScriptedConnection) => ScriptedConnector.Answer | undefined
+  answerTo: (page: number, connection: ScriptedConnector.ScriptedConnection) => ScriptedConnector.Answer | undefined,
+  maxEntries = 10_000
 ) {
   const script = ScriptedConnector.make()
   const asked: Array<number> = []
@@ -21,7 +22,11 @@ const started = Effect.fnUntraced(function*(
     return answerTo(page, connection) ??
       { answer: "result", result: { tools: [{ name: `tool-${page}` }], ...more } }
   }
-  const options = { connector: script, discovery: { mode: "learn" }, keepalive: { method: "none" } } as const
+  const options = {
+    connector: script,
+    discovery: { mode: "learn", maxEntries },
+    keepalive: { method: "none" }
+  } as const
   const backend = yield* startBackend("one", options, {})
   yield* TestClock.adjust(0)
   const list = Effect.gen(function*() {
@@ -65,5 +70,14 @@ describe("what a caller gets of a list in pages", () => {
     const { asked, ...given } = yield* list
     expect([given, asked.length]).toEqual([first, 100])
     expect(yield* list).toEqual({ ...first, asked: [0] })
+  })
+
+  test.scoped("[P13:virtual P5] is what the server gives, where one page has more than discovery.maxEntries", function*() {
+    for (const [maxEntries, second] of [[2, ["b", "a", "c"]], [3, ["a", "b", "c"]]] as const) {
+      let turn = 0
+      const page = () => ({ tools: (turn++ === 0 ? ["a", "b", "c"] : ["b", "a", "c"]).map((name) => ({ name })) })
+      const { list } = yield* started(1, () => ({ answer: "result", result: page() }), maxEntries)
+      expect([(yield* list).names, (yield* list).names]).toEqual([["a", "b", "c"], second])
+    }
   })
 })

@@ -34,7 +34,7 @@ export const make = (backend: BackendState, isRead: () => boolean) => {
       if (before.length === 0 || !isRead()) backend.lists = { ...backend.lists, [kind]: entries }
       return Exit.succeed(Order.page(kind, entries, first))
     }
-    if (typeof first["nextCursor"] !== "string") return given(first[kind])
+    if (typeof first["nextCursor"] !== "string") return first[kind].length > maxEntries ? nothing : given(first[kind])
     if (endless.has(kind)) return nothing
     const all: Array<unknown> = []
     const next = (cursor: string | undefined) => cursor === undefined ? Exit.succeed(first) : ask(cursor)
