@@ -160,8 +160,9 @@ const settled = <M extends Method>(
   runtime.worked(call.ask.method)
   if (task !== undefined) return task
   const { method, params } = call.ask
-  const all = (whole: unknown): Exit.Exit<Result<M>> => given(self, call, runtime, whole as Result<M> ?? exit.value)
-  if (!method.endsWith("/list")) return all(exit.value)
+  if (!method.endsWith("/list")) return given(self, call, runtime, exit)
+  const all = (whole: unknown) =>
+    given(self, call, runtime, whole === undefined ? exit : Exit.succeed(whole) as Exit.Success<Result<M>, never>)
   const whole = self.whole(method, params, exit.value, nextPage(self, call, runtime))
   if (Exit.isExit(whole) && Exit.isSuccess(whole)) return all(whole.value)
   const onFailure = (error: RequestError) => FailedRequests.recover(self, call, runtime, error)
@@ -172,11 +173,13 @@ const given = <M extends Method>(
   self: Calls,
   call: Call<M>,
   runtime: Runtime,
-  result: Result<M>
+  exit: Exit.Success<Result<M>, unknown>
 ): Exit.Exit<Result<M>> => {
-  learn(self, call, runtime, result)
+  learn(self, call, runtime, exit.value)
   const { offered } = self.backend
-  return Exit.succeed(offered.isAll ? result : offered.result(call.ask.method, result))
+  return offered.isAll
+    ? exit as Exit.Success<Result<M>, never>
+    : Exit.succeed(offered.result(call.ask.method, exit.value))
 }
 
 const nextPage =

@@ -1,3 +1,4 @@
+import { Predicate } from "effect"
 import { mebibytes } from "../internal/ByteSize.js"
 
 export type Kind = "tools" | "prompts" | "resources" | "resourceTemplates"
@@ -9,6 +10,9 @@ export const byKind = <A>(make: (kind: Kind) => A) =>
   Object.fromEntries(kinds.map((kind) => [kind, make(kind)])) as { readonly [K in Kind]: A }
 
 export const keys = { tools: "name", prompts: "name", resources: "uri", resourceTemplates: "uriTemplate" } as const
+
+/** By which a server names it; anything where it breaks the protocol. */
+export const keyOf = (kind: Kind, entry: unknown): unknown => Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
 
 export const changeOf = (kind: Kind): string =>
   `notifications/${kind === "resourceTemplates" ? "resources" : kind}/list_changed`

@@ -2,7 +2,7 @@
 import { Predicate } from "effect"
 import * as ExactJson from "../internal/ExactJson.js"
 import { unlessThrown } from "../internal/thrown.js"
-import { keys, type Kind } from "./Kind.js"
+import { keyOf, type Kind } from "./Kind.js"
 
 const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> =>
   Predicate.isRecord(value) && Object.getPrototypeOf(value) === Object.prototype
@@ -34,8 +34,6 @@ const kept = (before: unknown, now: unknown): unknown =>
     const merged = copied(earlierFirst, now, before)
     return ExactJson.stringify(merged) === ExactJson.stringify(before) ? before : merged
   }) ?? now
-
-const keyOf = (kind: Kind, entry: unknown): unknown => Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
 
 type Entries = ReadonlyArray<unknown>
 

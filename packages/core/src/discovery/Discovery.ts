@@ -1,7 +1,7 @@
 /** Each list is read to its end, bounded against a server that never ends (P5). */
 import { Effect, Predicate } from "effect"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "../catalog/Catalog.js"
-import { byKind, changeOf, keys, kinds, largestList, longestKey } from "../catalog/Kind.js"
+import { byKind, changeOf, keyOf, keys, kinds, largestList, longestKey } from "../catalog/Kind.js"
 import { isGone, RequestError } from "../Errors.js"
 import * as JsonValue from "../internal/JsonValue.js"
 import { cut } from "../observe/PlainText.js"
@@ -106,7 +106,7 @@ const readList = (
     const onPage = ({ nextCursor, ttlMs, ...page }: Listing.Page): boolean => {
       timeToLive = Freshness.shorter(timeToLive, Freshness.timeToLive(ttlMs))
       for (const entry of page[kind] as ReadonlyArray<unknown>) {
-        const name = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
+        const name = keyOf(kind, entry)
         const key = typeof name === "string" ? name : ""
         const flaw = flawOf(key, entry)
         if (flaw !== undefined && problems.length < mostProblems) problems.push(problem(flaw, key))

@@ -58,6 +58,12 @@ const isShared = (mine: Silent, servers: ReadonlyArray<Server>, now: number): bo
   return origins.size >= 2 || (servers.length >= 3 && 2 * together.length > servers.length)
 }
 
+/** `undefined`: nothing speaks for this machine. */
+const heldUntil = ({ movedAt }: Known, mine: Silent, servers: ReadonlyArray<Server>, now: number) => {
+  if (isShared(mine, servers, now)) return Infinity
+  return now - movedAt < settling ? movedAt + settling : undefined
+}
+
 const withHold = (known: Known, like: Server, hold: Hold | undefined): Known => ({
   ...known,
   holds: { ...known.holds, [reachOf(like)]: hold }
@@ -90,14 +96,7 @@ export const rule = (
   const hold = known.holds[reachOf(mine)]
   const isCovered = hold !== undefined && mine.silentSince <= (hold.releasedAt ?? Infinity)
   if (now - mine.silentSince < longestHold) {
-    const settled = known.movedAt + settling
-    const until = isCovered
-      ? undefined
-      : isShared(mine, servers(), now)
-      ? Infinity
-      : now < settled
-      ? settled
-      : undefined
+    const until = isCovered ? undefined : heldUntil(known, mine, servers(), now)
     const next = until === undefined ? known : withHold(known, mine, { since: now, until, releasedAt: undefined })
     if (until !== undefined || (isCovered && mine.askedAt < (hold.releasedAt ?? Infinity))) {
       return [next, "everything is silent: this machine"]
